@@ -1,0 +1,85 @@
+/**
+ * Identity of agents (JS threads) in a region: who may own a lock word, and whether that owner still lives.
+ *
+ * Layout     layout.ts, AGENT_*. A record's status word is `generation << 4 | phase`.
+ *   phase    meaning
+ *   FREE     nobody's; the generation is the one that the next owner gets
+ *   ALIVE    an agent of that generation runs (or ran until a moment ago and nobody has noticed)
+ *   DEAD     declared dead; a reaper gives back what it had (park/reap.ts)
+ *   RETIRED  the generation would wrap: the slot is never used again
+ * Invariants I1 FREE → ALIVE is a compare-exchange by the agent itself, ALIVE → DEAD by anybody, DEAD → FREE (generation + 1)
+ *               by the reaper alone, after everything that carries the old tag is gone.
+ *            I2 A tag (agent id and generation) is never reused, so "its status word still says ALIVE with this generation"
+ *               is the whole test for a live owner.
+ * Pairs      The status word's compare-exchange to FREE publishes the reaper's clean-up to the next owner of the slot.
+ */
+import { compareExchange, load } from '#ops'
+import { AgentLimitError } from './errors.js'
+import {
+  AGENT_BYTES,
+  AGENT_TABLE_AT,
+  A_STATUS,
+  H_AGENTS,
+  LOCKED_BIT,
+  MAX_GENERATION,
+  OWNER_GENERATION_SHIFT,
+  OWNER_SHIFT,
+  PHASE_ALIVE,
+  PHASE_FREE,
+  PHASE_MASK,
+  STATUS_SHIFT,
+} from './layout.js'
+
+/** The calling agent as one region knows it. */
+export class AgentIdentity {
+  /** What a higher layer keeps for this agent and region (park's `Agent`). */
+  extension: object | undefined = undefined
+  /** Owner bits with LOCKED set: what this agent writes into a lock word. */
+  readonly tag: number
+  constructor(
+    /** 1 … 255. */
+    readonly id: number,
+    /** How often the slot was used before. */
+    readonly generation: number,
+    /** Byte offset of the record. */
+    readonly at: number,
+  ) {
+    this.tag = (generation << OWNER_GENERATION_SHIFT) | (id << OWNER_SHIFT) | LOCKED_BIT
+  }
+}
+
+/** Byte offset of an agent's record. */
+export function agentRecord(id: number): number {
+  return AGENT_TABLE_AT + (id - 1) * AGENT_BYTES
+}
+
+/** Which agent a lock word names; 0 for none. */
+export function ownerId(word: number): number {
+  return (word >>> OWNER_SHIFT) & 0xff
+}
+
+/** The status word that a live owner of `word` has. */
+function aliveStatus(word: number): number {
+  return (((word >>> OWNER_GENERATION_SHIFT) & MAX_GENERATION) << STATUS_SHIFT) | PHASE_ALIVE
+}
+
+/** Whether the owner named in a lock word is alive. One atomic load; false for a word without an owner. */
+export function isOwnerAlive(words: Int32Array, word: number): boolean {
+  const id = ownerId(word)
+  return id !== 0 && load(words, (agentRecord(id) >> 2) + A_STATUS) === aliveStatus(word)
+}
+
+/**
+ * Takes a free slot of the agent table for the calling agent. O(agents), once per agent and region.
+ * @throws AgentLimitError when every slot is taken.
+ */
+export function registerAgent(words: Int32Array): AgentIdentity {
+  const capacity = load(words, H_AGENTS)
+  for (let id = 1; id <= capacity; id++) {
+    const index = (agentRecord(id) >> 2) + A_STATUS
+    const status = load(words, index)
+    if ((status & PHASE_MASK) !== PHASE_FREE) continue
+    if (compareExchange(words, index, status, status | PHASE_ALIVE) === status) return new AgentIdentity(id, status >>> STATUS_SHIFT, agentRecord(id))
+  }
+  throw new AgentLimitError(`all ${capacity} agent slots of this region are taken: create the region with a larger \`agents\` (at most 255)`)
+}

@@ -1,0 +1,100 @@
+/**
+ * Memory layout of a region: the words that every agent, and every version of this code with the same VERSION, agrees on.
+ *
+ * Offsets ending in `_AT` and `_BYTES` are in bytes; the rest are indexes in 32-bit words, relative to the record's start.
+ *
+ *   0      header          identity, then one cache line each for the allocator's lock and the root slots
+ *   512    allocator       free-list heads (see allocator.ts)
+ *   1024   agent table     `agents` records of AGENT_BYTES, ids 1 … agents
+ *   …      heap            blocks, to the end of the buffer
+ */
+
+/** 'hedl'. */
+export const MAGIC = 0x6c646568
+/** Changes whenever any word below changes its place or meaning. */
+export const VERSION = 1
+
+/** One cache line. Records that different agents write are padded to it. */
+export const LINE_BYTES = 64
+
+// Header words.
+export const H_MAGIC = 0
+export const H_VERSION = 1
+/** Size of the buffer in bytes. */
+export const H_BYTES = 2
+/** FLAG_* bits. */
+export const H_FLAGS = 3
+export const H_ID_LOW = 4
+export const H_ID_HIGH = 5
+/** Capacity of the agent table. */
+export const H_AGENTS = 6
+/** Byte offset where the heap begins. */
+export const H_HEAP = 7
+/** Source of generations for object headers, so that a reused place never repeats one soon. */
+export const H_GENERATION = 16
+/** Lock of the allocator: 0 or the holder's tag. */
+export const H_ALLOC_LOCK = 32
+/** First of ROOT_COUNT root slots: byte offsets of structures that a layer keeps one of per region (0: not made yet). */
+export const H_ROOTS = 48
+export const ROOT_COUNT = 16
+/** Root slot of park: the hash table of addresses. */
+export const ROOT_PARK_TABLE = 0
+
+export const FLAG_DEBUG = 1
+export const FLAG_METRICS = 2
+export const FLAG_DIAGNOSTICS = 4
+
+export const ALLOCATOR_AT = 512
+export const AGENT_TABLE_AT = 1024
+
+/**
+ * An agent's record: six whole cache lines.
+ *   line 0  identity, changed at birth and death only
+ *   line 1  what others write to wake it
+ *   line 2  what it alone writes
+ *   lines 3 and 4  the middle level of its ready bitmap
+ *   line 5  spare
+ */
+export const AGENT_BYTES = 6 * LINE_BYTES
+/** generation << 4 | PHASE_*. */
+export const A_STATUS = 0
+/** Nonzero: the agent is asked to stop (seen at every park and safepoint). */
+export const A_SHUTDOWN = 1
+/** Tag of the agent that reaps this one. */
+export const A_REAPER = 2
+/** RUNNING, IDLE or RUNG; see park/sleeper.ts. */
+export const A_MODE = 16
+/** Root of the ready bitmap: one bit for each middle word. */
+export const A_READY_ROOT = 17
+/** 1 while the agent is blocked in a wait of a thread. */
+export const A_BLOCKED = 32
+/** Byte offset of the waiter record to which this agent is granting a lock. */
+export const A_HEIR = 33
+/** Byte offset of the first chunk of the agent's waiter records (0: none yet). */
+export const A_CHUNKS = 34
+/** Counts what the agent does, for the monitor. */
+export const A_ACTIVITY = 35
+/** Byte offset of the agent's log of shared holds (0: none yet). */
+export const A_HOLDS = 36
+/** The queues whose lock the agent is taking or holds: INTENT_COUNT byte offsets, 0 for none. */
+export const A_INTENT = 40
+export const INTENT_COUNT = 4
+/** Middle level of the ready bitmap: 32 words, one bit for each chunk of waiters. */
+export const A_READY_MIDDLE = 48
+
+export const PHASE_FREE = 0
+export const PHASE_ALIVE = 1
+/** Dead, being reaped: waiters, holds and locks are on their way back. */
+export const PHASE_DEAD = 2
+/** Its generation is used up: never given out again. */
+export const PHASE_RETIRED = 3
+export const PHASE_MASK = 0xf
+export const STATUS_SHIFT = 4
+export const MAX_AGENTS = 255
+export const MAX_GENERATION = 0xffff
+
+/** A lock word's owner: bits 4–11 the agent, bits 12–27 its generation. Bits 0–3 are the lock's own. */
+export const OWNER_SHIFT = 4
+export const OWNER_GENERATION_SHIFT = 12
+export const OWNER_MASK = 0x0fff_fff0
+export const LOCKED_BIT = 1

@@ -1,0 +1,12 @@
+import { defineConfig } from 'tsup'
+
+export default defineConfig({
+  entry: ['src/index.ts', 'src/internal.ts', 'src/ops.ts', 'src/ops-model.ts'],
+  format: 'esm',
+  target: 'es2022',
+  dts: true,
+  clean: true,
+  sourcemap: true,
+  splitting: true,
+  external: ['#ops'],
+})
