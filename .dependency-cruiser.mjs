@@ -1,0 +1,66 @@
+import { packages } from './scripts/lib/workspace.mjs'
+import { reachable } from './scripts/lib/layers.mjs'
+
+/** Source of one package, or the name under which another one imports it. */
+const source = (folder) => `^packages/${folder}/`
+
+const arrows = packages().map(({ folder }) => {
+  const allowed = [folder, ...(reachable(folder) ?? [])]
+  return {
+    name: `${folder}-imports-down`,
+    comment: `packages/${folder} may import only what lies below it: see scripts/lib/layers.mjs.`,
+    severity: 'error',
+    from: { path: `^packages/${folder}/src/` },
+    to: { path: '^packages/', pathNot: allowed.map(source) },
+  }
+})
+
+export default {
+  forbidden: [
+    ...arrows,
+    {
+      name: 'no-circular',
+      comment: 'Modules that need each other are one module, or one of them asks for an interface. Imports of types alone are free.',
+      severity: 'error',
+      from: { path: '^packages/' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'packages-by-name',
+      comment: 'Another package is imported by its name, so that what it does not export stays its own.',
+      severity: 'error',
+      from: { path: '^packages/([^/]+)/(src|test|bench)/' },
+      to: { path: '^packages/', pathNot: '^packages/$1/', dependencyTypes: ['local'] },
+    },
+    {
+      name: 'source-is-alone',
+      comment: 'What is published imports neither tests, nor benchmarks, nor development tools.',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/' },
+      to: { path: ['^(tests|benchmarks|litmus|examples|scripts)/', '^packages/[^/]+/(test|bench)/'] },
+    },
+    {
+      name: 'no-outside-dependency',
+      comment: 'No runtime dependency outside this repository. Hosts may use what their runtime brings.',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/' },
+      to: { dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown'], pathNot: '^packages/' },
+    },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/(src|test|bench)/' },
+      to: { couldNotResolve: true, pathNot: '/\\.fixtures/' },
+    },
+  ],
+  options: {
+    exclude: { path: ['(^|/)dist/', '\\.fixtures/'] },
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['heddle-source', 'types', 'import', 'node', 'default'],
+    },
+  },
+}

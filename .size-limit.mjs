@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { builtinModules } from 'node:module'
+import { root } from './scripts/lib/workspace.mjs'
+
+/**
+ * What an application pays for importing one thing: gzip of the minified bundle of the built package and all that it needs.
+ * A package that does not exist yet has no row.
+ */
+const rows = [
+  { package: 'sync', import: '{ Mutex }', limit: '6 kB' },
+  { package: 'channel', import: '{ channel }', limit: '7 kB' },
+  { package: 'scheduler', import: '{ Scheduler }', limit: '6 kB' },
+  { package: 'heddle', import: '*', limit: '30 kB' },
+]
+
+export default rows
+  .filter((row) => existsSync(join(root, 'packages', row.package, 'package.json')))
+  .map((row) => ({
+    name: `${row.package} ${row.import}`,
+    path: `packages/${row.package}/dist/index.js`,
+    import: row.import,
+    limit: row.limit,
+    gzip: true,
+    ignore: builtinModules.flatMap((name) => [name, `node:${name}`]),
+  }))
