@@ -12,7 +12,8 @@ const copy = mkdtempSync(join(tmpdir(), 'heddle-release-'))
 const failures = []
 try {
   const known = packages().filter(({ manifest }) => manifest.private !== true)
-  for (const file of ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml', '.changeset']) cpSync(join(root, file), join(copy, file), { recursive: true })
+  for (const file of ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml', '.changeset'])
+    cpSync(join(root, file), join(copy, file), { recursive: true })
   for (const { folder, dir } of known) {
     for (const file of ['package.json', 'CHANGELOG.md']) {
       if (existsSync(join(dir, file))) cpSync(join(dir, file), join(copy, 'packages', folder, file))

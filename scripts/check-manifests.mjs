@@ -44,7 +44,10 @@ export function problems({ folder, dir, manifest }, { exists = existsSync } = {}
   expect(exists(join(dir, 'README.md')), 'README.md is missing')
   expect(manifest.publishConfig?.access === 'public', 'publishConfig.access must be "public"')
   for (const field of ['exports', 'imports']) {
-    expect(isDeepStrictEqual(manifest.publishConfig?.[field], published(manifest[field])), `publishConfig.${field} must be ${field} without ${DEVELOPMENT}`)
+    expect(
+      isDeepStrictEqual(manifest.publishConfig?.[field], published(manifest[field])),
+      `publishConfig.${field} must be ${field} without ${DEVELOPMENT}`,
+    )
     for (const { trail, path } of targets(manifest[field])) {
       if (trail.includes(DEVELOPMENT)) expect(exists(join(dir, path)), `${field} ${trail.join(' › ')} names ${path}, which does not exist`)
     }

@@ -29,10 +29,14 @@ async function vitest() {
   const folder = mkdtempSync(join(tmpdir(), 'heddle-test-'))
   const report = join(folder, 'report.json')
   try {
-    const { code, output } = await runTool('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], { limit: 11 * minutes })
+    const { code, output } = await runTool('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
+      limit: 11 * minutes,
+    })
     if (!existsSync(report)) return { code: code || 1, output: `${output}vitest wrote no report` }
     const { numPassedTests: passed, numFailedTests, numPendingTests: skipped, testResults } = JSON.parse(readFileSync(report, 'utf8'))
-    const unloadable = testResults.filter(({ status, assertionResults }) => status === 'failed' && assertionResults.every((test) => test.status !== 'failed')).length
+    const unloadable = testResults.filter(
+      ({ status, assertionResults }) => status === 'failed' && assertionResults.every((test) => test.status !== 'failed'),
+    ).length
     let failed = numFailedTests + unloadable
     if (failed === 0 && (code !== 0 || passed === 0)) failed = 1
     return { code, passed, failed, output, note: skipped > 0 ? `${skipped} skipped` : '' }
@@ -46,7 +50,11 @@ const stages = [
   { name: 'typecheck', needs: ['install'], run: typecheck },
   { name: 'lint', needs: ['install'], run: () => runTool('eslint', ['--max-warnings=0', '.'], quiet) },
   { name: 'format', needs: ['install'], run: () => runTool('prettier', ['--check', '--log-level=warn', '.'], quiet) },
-  { name: 'imports', needs: ['install'], run: () => runTool(['dependency-cruiser', 'depcruise'], ['--config', '.dependency-cruiser.mjs', 'packages'], quiet) },
+  {
+    name: 'imports',
+    needs: ['install'],
+    run: () => runTool(['dependency-cruiser', 'depcruise'], ['--config', '.dependency-cruiser.mjs', 'packages'], quiet),
+  },
   { name: 'manifests', needs: ['install'], run: () => run(process.execPath, ['scripts/check-manifests.mjs'], quiet) },
   { name: 'knip', needs: ['install'], run: () => runTool('knip', ['--no-progress'], quiet) },
   { name: 'build', needs: ['install'], run: () => build({ quiet: true, limit: 5 * minutes }) },

@@ -41,7 +41,11 @@ function sharedView(checker, type) {
  * A view is private only when its type says so: `Uint8Array<ArrayBuffer>`, which is what `new Uint8Array(8)` is.
  */
 const noSharedIndex = {
-  meta: { type: 'problem', schema: [], messages: { element: '{{view}} may be of shared memory: use ops.{{instead}}, or say that it is private by the type {{view}}<ArrayBuffer>.' } },
+  meta: {
+    type: 'problem',
+    schema: [],
+    messages: { element: '{{view}} may be of shared memory: use ops.{{instead}}, or say that it is private by the type {{view}}<ArrayBuffer>.' },
+  },
   create(context) {
     const services = context.sourceCode.parserServices
     const checker = services.program.getTypeChecker()
@@ -50,7 +54,11 @@ const noSharedIndex = {
     return {
       MemberExpression(node) {
         if (node.object.type === 'Super') return
-        const name = node.computed ? (node.property.type === 'Literal' && typeof node.property.value === 'string' ? node.property.value : undefined) : node.property.name
+        const name = node.computed
+          ? node.property.type === 'Literal' && typeof node.property.value === 'string'
+            ? node.property.value
+            : undefined
+          : node.property.name
         if (!node.computed && (harmless.has(name) || node.parent.type !== 'CallExpression')) return
         const view = viewOf(node.object)
         if (view === undefined) return
@@ -97,7 +105,11 @@ const documentedExports = {
           const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
           const [declaration] = symbol.getDeclarations() ?? []
           // What another package exports is documented there.
-          if (declaration === undefined || !declaration.getSourceFile().fileName.startsWith(context.physicalFilename.replace(/\\/g, '/').replace(/\/src\/.*$/, '/src/'))) continue
+          if (
+            declaration === undefined ||
+            !declaration.getSourceFile().fileName.startsWith(context.physicalFilename.replace(/\\/g, '/').replace(/\/src\/.*$/, '/src/'))
+          )
+            continue
           if (!isDocumented(symbol)) report(node, exported.name, declaration)
           if (!(symbol.flags & ts.SymbolFlags.Class)) continue
           const statics = checker.getTypeOfSymbol(symbol).getProperties()
@@ -115,7 +127,11 @@ const documentedExports = {
 
 /** Names of one host reached through `globalThis`, cast or not. */
 const noHostGlobals = {
-  meta: { type: 'problem', schema: [{ type: 'array', items: { type: 'string' } }], messages: { host: '{{name}} is a name of a host: only hosts use it.' } },
+  meta: {
+    type: 'problem',
+    schema: [{ type: 'array', items: { type: 'string' } }],
+    messages: { host: '{{name}} is a name of a host: only hosts use it.' },
+  },
   create(context) {
     const names = new Set(context.options[0])
     const plain = (node) => {

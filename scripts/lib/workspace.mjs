@@ -78,7 +78,10 @@ export function runTool(name, args, options = {}) {
 }
 
 const stamp = join(root, 'node_modules', '.heddle-lock')
-const lockHash = () => createHash('sha256').update(readFileSync(join(root, 'pnpm-lock.yaml'))).digest('hex')
+const lockHash = () =>
+  createHash('sha256')
+    .update(readFileSync(join(root, 'pnpm-lock.yaml')))
+    .digest('hex')
 
 /** Whether `install` has put in place what the lockfile asks for. */
 export function isInstalled() {
@@ -89,7 +92,11 @@ export function isInstalled() {
 export async function install(options = {}) {
   const { packageManager } = readJson(join(root, 'package.json'))
   // npm's own variables would be read by the inner npx and pnpm as settings.
-  const clean = Object.fromEntries(Object.keys(process.env).filter((key) => /^npm_(lifecycle|package|command)/.test(key)).map((key) => [key, undefined]))
+  const clean = Object.fromEntries(
+    Object.keys(process.env)
+      .filter((key) => /^npm_(lifecycle|package|command)/.test(key))
+      .map((key) => [key, undefined]),
+  )
   const result = await run('npx', ['--yes', packageManager, 'install', '--frozen-lockfile'], {
     shell: process.platform === 'win32',
     ...options,

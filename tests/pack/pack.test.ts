@@ -1,0 +1,73 @@
+/** Each package, as it would be published, installs alone in an empty project and works there, with its types. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { attw, closure, emptyFolder, install, node, pack, publint, publishable, remove, root, specifiers, tsc } from './project.js'
+
+const packages = publishable()
+const temporary = emptyFolder()
+const tarballs = new Map<string, string>()
+const packed = (name: string): string => {
+  const tarball = tarballs.get(name)
+  if (tarball === undefined) throw new Error(`${name} was not packed`)
+  return tarball
+}
+
+beforeAll(async () => {
+  for (const one of packages) {
+    if (!existsSync(join(one.dir, 'dist', 'index.js'))) throw new Error(`packages/${one.folder} is not built: npm run build`)
+    tarballs.set(one.manifest.name, await pack(one, join(temporary, 'tarballs')))
+  }
+})
+afterAll(() => remove(temporary))
+
+it('finds the packages', () => {
+  expect(packages.map(({ folder }) => folder)).toContain('atomics')
+})
+
+/** One strict program that uses every module of the package, for users of Node's types and for users of the browser's. */
+const resolutions = {
+  nodenext: { module: 'NodeNext', moduleResolution: 'NodeNext', lib: ['ES2022'], typeRoots: [join(root, 'node_modules/@types')], types: ['node'] },
+  bundler: { module: 'ESNext', moduleResolution: 'Bundler', lib: ['ES2022', 'DOM', 'DOM.Iterable', 'ESNext.Disposable'], types: [] as string[] },
+}
+
+describe.each(packages)('$manifest.name', (one) => {
+  const project = join(temporary, 'projects', one.folder)
+  const { name } = one.manifest
+
+  it('installs with nothing but its own dependencies', async () => {
+    const needed = [one, ...closure(one, packages)]
+    await install(project, name, new Map(needed.map(({ manifest }) => [manifest.name, packed(manifest.name)])))
+    expect(existsSync(join(project, 'node_modules', name, 'package.json'))).toBe(true)
+  })
+
+  it('is imported by Node, every module of it', async () => {
+    const imports = specifiers(one).map((specifier, index) => `import * as module${index} from '${specifier}'`)
+    const counts = specifiers(one).map((_, index) => `Object.keys(module${index}).length`)
+    writeFileSync(join(project, 'main.js'), `${imports.join('\n')}\nconsole.log(JSON.stringify([${counts.join(', ')}]))\n`)
+    const exported = JSON.parse(await node(project, ['main.js'])) as number[]
+    expect(exported).toHaveLength(specifiers(one).length)
+    expect(Math.min(...exported), 'a module that exports nothing').toBeGreaterThan(0)
+  })
+
+  it.each(Object.entries(resolutions))('has its types with moduleResolution %s', async (resolution, options) => {
+    const imports = specifiers(one).map(
+      (specifier, index) => `import * as module${index} from '${specifier}'\nexport const names${index}: string[] = Object.keys(module${index})`,
+    )
+    // A wrong path would give `any`, which accepts this assignment: it must be refused.
+    const refused = `// @ts-expect-error: the module has a type of its own\nexport const wrong: number = module0\n`
+    writeFileSync(join(project, 'types.ts'), `${imports.join('\n')}\n${refused}`)
+    const config = join(project, `tsconfig.${resolution}.json`)
+    const compilerOptions = { target: 'ES2022', strict: true, noEmit: true, skipLibCheck: false, ...options }
+    writeFileSync(config, JSON.stringify({ compilerOptions, files: ['types.ts'] }))
+    await tsc(project, ['-p', config])
+  })
+
+  it('satisfies publint', async () => {
+    await publint(project, ['run', packed(name), '--strict'])
+  })
+
+  it('satisfies attw', async () => {
+    await attw(project, [packed(name), '--profile', 'esm-only', '--no-color'])
+  })
+})

@@ -1,0 +1,106 @@
+/** Packs packages as they would be published and installs them, alone, into an empty project. */
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+
+export const root = resolve(import.meta.dirname, '../..')
+const require = createRequire(join(root, 'package.json'))
+
+export interface Manifest {
+  name: string
+  version: string
+  private?: boolean
+  exports: Record<string, unknown>
+  dependencies?: Record<string, string>
+}
+export interface Package {
+  folder: string
+  dir: string
+  manifest: Manifest
+}
+
+/** Every package of packages/* that is published. */
+export function publishable(): Package[] {
+  const folders = readdirSync(join(root, 'packages'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  return folders.flatMap(({ name: folder }) => {
+    const dir = join(root, 'packages', folder)
+    try {
+      const manifest = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as Manifest
+      return manifest.private === true ? [] : [{ folder, dir, manifest }]
+    } catch {
+      return []
+    }
+  })
+}
+
+/** The JavaScript behind a tool's command. */
+function tool(name: string, command = name): string {
+  const dir = join(root, 'node_modules', name)
+  const { bin } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as { bin: string | Record<string, string> }
+  return join(dir, typeof bin === 'string' ? bin : bin[command]!)
+}
+
+/** Runs a tool, or a file, under this Node; rejects with everything that it printed when it fails. */
+export function node(cwd: string, args: string[]): Promise<string> {
+  return new Promise((done, fail) => {
+    const env = { ...process.env, NODE_OPTIONS: '', DO_NOT_TRACK: '1' }
+    execFile(process.execPath, args, { cwd, env, encoding: 'utf8', timeout: 120_000 }, (error, stdout, stderr) => {
+      if (error === null) done(stdout)
+      else fail(new Error(`${args.join(' ')} failed in ${cwd}\n${stdout}${stderr}`))
+    })
+  })
+}
+export const pnpm = (cwd: string, args: string[]): Promise<string> => node(cwd, [tool('pnpm'), ...args])
+export const tsc = (cwd: string, args: string[]): Promise<string> => node(cwd, [require.resolve('typescript/lib/tsc.js'), ...args])
+export const publint = (cwd: string, args: string[]): Promise<string> => node(cwd, [tool('publint'), ...args])
+export const attw = (cwd: string, args: string[]): Promise<string> => node(cwd, [tool('@arethetypeswrong/cli', 'attw'), ...args])
+
+/** Packs a package; returns its tarball. */
+export async function pack({ dir, folder }: Package, into: string): Promise<string> {
+  const destination = join(into, folder)
+  mkdirSync(destination, { recursive: true })
+  await pnpm(dir, ['pack', '--pack-destination', destination])
+  const tarball = readdirSync(destination).find((file) => file.endsWith('.tgz'))
+  if (tarball === undefined) throw new Error(`packing packages/${folder} made no tarball`)
+  return join(destination, tarball)
+}
+
+/** A package's own dependencies of this repository, and theirs. */
+export function closure(one: Package, all: Package[]): Package[] {
+  const found = new Set<Package>()
+  const visit = ({ manifest }: Package): void => {
+    for (const name of Object.keys(manifest.dependencies ?? {})) {
+      const next = all.find((candidate) => candidate.manifest.name === name)
+      if (next !== undefined && !found.has(next)) {
+        found.add(next)
+        visit(next)
+      }
+    }
+  }
+  visit(one)
+  return [...found]
+}
+
+/** A folder that nothing of this repository is above. */
+export function emptyFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'heddle-pack-'))
+}
+export function remove(folder: string): void {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+/** An empty project with one tarball installed, from nothing but tarballs: the network is off. */
+export async function install(folder: string, name: string, tarballs: Map<string, string>): Promise<void> {
+  mkdirSync(folder, { recursive: true })
+  const overrides = Object.fromEntries([...tarballs].map(([dependency, tarball]) => [dependency, `file:${tarball}`]))
+  const manifest = { name: 'somebody', private: true, type: 'module', dependencies: { [name]: overrides[name] }, pnpm: { overrides } }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest, null, 2))
+  await pnpm(folder, ['install', '--offline', '--ignore-workspace', '--no-frozen-lockfile', '--store-dir', join(dirname(folder), 'store')])
+}
+
+/** The specifiers under which a package's modules are imported. */
+export function specifiers({ manifest }: Package): string[] {
+  return Object.keys(manifest.exports).map((path) => manifest.name + path.slice(1))
+}
