@@ -1,73 +1,253 @@
-/** First version: size-class free lists over a bump pointer under one spin lock. Replaced by the recoverable allocator. */
-import { compareExchange, fill, get, pause, set, store } from '#ops'
-import { InvalidArgumentError, RegionFullError } from './errors.js'
-import { ALLOCATOR_AT, H_ALLOC_LOCK, H_BYTES, H_HEAP } from './layout.js'
+/**
+ * A region's allocator: the lock around the heap (heap.ts), safe from any agent and from the death of one at any instruction.
+ *
+ * Source     The lock is Drepper's mutex2 ("Futexes Are Tricky") with the owner in the word, taken over from the dead like park's queue locks.
+ * Layout     H_ALLOC_LOCK  0, or the holder's tag · bit 1 CONTENDED (somebody sleeps on the word: unlocking notifies)
+ *            A_PENDING     in the agent's record: the block that it is taking or releasing; A_PENDING_OWNER: the tag that wrote it
+ * Invariants I1 The holder alone touches the heap. Who finds a holder that is not alive takes the lock over by compare-exchange and
+ *               rebuilds all hints from the block headers before anything else.
+ *            I2 A_PENDING names a block from before it becomes used until just before `alloc` returns (the memory is zeroed in between,
+ *               outside the lock), and a block from before it becomes free until it is. It is 0 whenever the agent is in no call.
+ *               So a block named by an owner that is dead was given to nobody, and becomes free: with the lock's take-over, when
+ *               the reaper calls `reclaim`, or at the latest when the slot's next owner first uses the heap.
+ * Pairs      unlock's compareExchange publishes the heap to the next successful lock. A dead holder's writes are ordered before the
+ *            store of its status word by whoever learned of the death, which isOwnerAlive reads.
+ *            The last store of A_PENDING (0) is seen by the load of whoever rebuilds.
+ * Progress   A death inside alloc leaks nothing; one inside free frees the block or, before the lock was taken, leaves it allocated.
+ *            A death after alloc returned leaks what the caller had not yet stored, as with any allocator.
+ *            An exception that is not ours inside the lock (the stack overflowed) leaves it held by a live agent: that agent's next call
+ *            takes it over from itself, others wait until then.
+ *            Lock order among running agents is arbitrary; a waiter looks again at least every millisecond.
+ * Rejected   The owner's tag in the block's header (a store more for each block, and a walk of the heap for each death).
+ *            Zeroing under the lock (256 MB take 50 ms).
+ */
+import { agentLocal, compareExchange, createBuffer, fill, get, limits, load, notify, pause, set, store, wait } from '#ops'
+import { type AgentIdentity, agentRecord, isOwnerAlive } from './agents.js'
+import { InvalidArgumentError, MemoryDamageError, RegionFullError } from './errors.js'
+import { HEADER_BYTES, Heap, blockSizeFor } from './heap.js'
+import { A_PENDING, H_AGENTS, H_ALLOC_LOCK, H_BYTES, LINE_BYTES } from './layout.js'
 import type { Region } from './region.js'
 
 /** Figures of a region's memory, in bytes. */
 export interface RegionStats {
+  /** Size of the region. */
   bytes: number
+  /** Held by live blocks, their headers (8 bytes each) and rounding (to 16) included. */
   used: number
+  /** Not held: the heap's size less `used`. The region's own header and agent table are in neither. */
   free: number
+  /** Live blocks. */
   blocks: number
+  /** The most that one `alloc` of default alignment could get now. */
+  largest: number
 }
 
-const BUMP = ALLOCATOR_AT >> 2
-const USED = BUMP + 1
-const BLOCKS = BUMP + 2
-const BINS = BUMP + 4
+/** An allocation of a debug region that was not freed. */
+export interface Leak {
+  /** Byte offset that `alloc` returned. */
+  at: number
+  /** Bytes asked for. */
+  bytes: number
+  /** The agent that allocated it: its id and generation. */
+  agent: { id: number; generation: number }
+  /** Where: the text of its stack, cut to 600 characters. Kept in the region, so that any agent can report any block, also a dead agent's. */
+  stack: string
+}
 
-/** The region's allocator; holds no state of its own. */
+const CONTENDED_BIT = 2
+const MAX_ALIGN = 4096
+/** Longest sleep on the lock word, in ms: a holder's death is noticed after at most this. */
+const NAP = 1
+/** Up to this many bytes, a loop is faster than a call of `fill`. */
+const FILL_BY_HAND = 4 * LINE_BYTES
+
+/** Whether this agent may block: found out by one wait that can't succeed. */
+const mayBlock = agentLocal(() => {
+  try {
+    const word = new Int32Array(createBuffer(4))
+    return wait(word, 0, 1, 0) === 'not-equal'
+  } catch (error) {
+    if (error instanceof TypeError) return false
+    throw error
+  }
+})
+
+/** A region's allocator; holds no state of its own. */
 export class Allocator {
-  constructor(private readonly region: Region) {}
+  protected readonly heap: Heap
+  protected readonly words: Int32Array
 
-  static format(words: Int32Array): void {
-    store(words, BUMP, get(words, H_HEAP))
+  constructor(protected readonly region: Region) {
+    this.words = region.words
+    this.heap = new Heap(region.words)
   }
 
   alloc(bytes: number, align: number): number {
-    const { words } = this.region
-    const total = Math.max(64, 2 ** Math.ceil(Math.log2(bytes + Math.max(align, 8))))
-    const bin = BINS + Math.log2(total)
-    while (compareExchange(words, H_ALLOC_LOCK, 0, 1) !== 0) pause()
-    let block = get(words, bin)
-    if (block !== 0) set(words, bin, get(words, block >> 2))
-    else {
-      block = get(words, BUMP)
-      if (block + total > get(words, H_BYTES)) {
-        store(words, H_ALLOC_LOCK, 0)
-        throw new RegionFullError(`no room for ${bytes} bytes`)
-      }
-      set(words, BUMP, block + total)
-    }
-    set(words, USED, get(words, USED) + total)
-    set(words, BLOCKS, get(words, BLOCKS) + 1)
-    fill(words, block >> 2, total >> 2, 0)
-    const at = Math.ceil((block + 8) / align) * align
-    set(words, (at >> 2) - 1, block)
-    set(words, (at >> 2) - 2, total)
-    store(words, H_ALLOC_LOCK, 0)
+    checkRequest(bytes, align)
+    const { words, heap } = this
+    const me = this.lock()
+    const top = heap.top
+    const block = bytes > get(words, H_BYTES) ? 0 : heap.take(blockSizeFor(bytes), align, pendingWord(me.at))
+    if (block === 0) this.refuse(me, bytes, align)
+    const end = heap.dirtyEnd(block, top)
+    this.unlock(me)
+    const at = block + HEADER_BYTES
+    if (end > at) zero(words, at, end - at)
+    this.done(me)
     return at
   }
 
   free(at: number): void {
-    const { words } = this.region
-    if ((at & 3) !== 0 || at < get(words, H_HEAP)) throw new InvalidArgumentError(`${at} is not an allocation of this region`)
-    while (compareExchange(words, H_ALLOC_LOCK, 0, 1) !== 0) pause()
-    const block = get(words, (at >> 2) - 1)
-    const total = get(words, (at >> 2) - 2)
-    const bin = BINS + Math.log2(total)
-    set(words, block >> 2, get(words, bin))
-    set(words, bin, block)
-    set(words, USED, get(words, USED) - total)
-    set(words, BLOCKS, get(words, BLOCKS) - 1)
-    store(words, H_ALLOC_LOCK, 0)
+    const { heap } = this
+    const me = this.lock()
+    const state = heap.probe(at)
+    if (state === 1) heap.release(at - HEADER_BYTES, pendingWord(me.at))
+    this.unlock(me)
+    if (state !== 1) throw new InvalidArgumentError(notAllocated(at, state === 0))
   }
 
   stats(): RegionStats {
-    const { words } = this.region
-    const bytes = get(words, H_BYTES)
-    const used = get(words, USED)
-    return { bytes, used, free: bytes - used, blocks: get(words, BLOCKS) }
+    return this.locked(() => {
+      const { used, capacity, blocks, largest } = this.heap.figures()
+      return { bytes: get(this.words, H_BYTES), used, free: capacity - used, blocks, largest }
+    })
   }
+
+  /** Contradictions in the heap's structure, as sentences. */
+  check(): string[] {
+    return this.locked(() => this.heap.check())
+  }
+
+  /** Frees the block that a dead agent of slot `id` had in hand, if any. For the reaper, before the slot is used again; safe to repeat. */
+  reclaim(id: number): void {
+    this.locked((me) => {
+      this.settle(id, me)
+    })
+  }
+
+  /** Allocations not freed; empty unless the region is a debug region. */
+  leaks(): Leak[] {
+    return []
+  }
+
+  /** Runs `section`, which throws nothing, under the lock. */
+  protected locked<T>(section: (me: AgentIdentity) => T): T {
+    const me = this.lock()
+    const result = section(me)
+    this.unlock(me)
+    return result
+  }
+
+  /** Takes the lock; waits for a live holder. */
+  protected lock(): AgentIdentity {
+    const { words } = this
+    const me = this.region.self.get()
+    if (compareExchange(words, H_ALLOC_LOCK, 0, me.tag) !== 0) this.lockSlow(me)
+    // Under the lock: nobody but a holder writes them.
+    const pending = pendingWord(me.at)
+    if (get(words, pending) !== 0 || get(words, pending + 1) !== me.tag) this.settle(me.id, me)
+    return me
+  }
+
+  protected unlock(me: AgentIdentity): void {
+    if (compareExchange(this.words, H_ALLOC_LOCK, me.tag, 0) === me.tag) return
+    // Not ours any more: somebody declared this agent dead, and the word is another's business.
+    if (compareExchange(this.words, H_ALLOC_LOCK, me.tag | CONTENDED_BIT, 0) === (me.tag | CONTENDED_BIT)) notify(this.words, H_ALLOC_LOCK, 1)
+  }
+
+  /** The block in hand is the caller's from here on. */
+  protected done(me: AgentIdentity): void {
+    store(this.words, pendingWord(me.at), 0)
+  }
+
+  /** Gives up the lock and throws. */
+  protected refuse(me: AgentIdentity, bytes: number, align: number): never {
+    const { used, capacity, blocks, largest } = this.heap.figures()
+    this.unlock(me)
+    throw new RegionFullError(
+      `no room for ${bytes} bytes aligned to ${align}: the region has ${get(this.words, H_BYTES)} bytes, ${blocks} blocks hold ${used} of ${capacity}, ` +
+        `the largest free block has ${largest}. Create it with more \`bytes\`, or dispose of what is not needed`,
+    )
+  }
+
+  /** Hints of a subclass, derived anew. */
+  protected afterRebuild(): void {}
+
+  private lockSlow(me: AgentIdentity): void {
+    const { words } = this
+    let contended = 0
+    for (let round = 0; ; round++) {
+      const word = load(words, H_ALLOC_LOCK)
+      if (word === 0) {
+        if (compareExchange(words, H_ALLOC_LOCK, 0, me.tag | contended) === 0) return
+      } else if ((word & ~CONTENDED_BIT) === me.tag || !isOwnerAlive(words, word)) {
+        if (compareExchange(words, H_ALLOC_LOCK, word, me.tag | CONTENDED_BIT) === word) {
+          this.takeOver(me)
+          return
+        }
+      } else if (round < limits.queueSpin || !mayBlock.get()) {
+        pause()
+      } else {
+        const seen = word | CONTENDED_BIT
+        if (word !== seen && compareExchange(words, H_ALLOC_LOCK, word, seen) !== word) continue
+        // Whoever slept can't know whether others still do: it leaves the bit set for them.
+        contended = CONTENDED_BIT
+        wait(words, H_ALLOC_LOCK, seen, NAP)
+      }
+    }
+  }
+
+  /** Repairs what the former holder left. Died in here, too: the next one starts from the beginning. */
+  private takeOver(me: AgentIdentity): void {
+    const { words, heap } = this
+    const agents = load(words, H_AGENTS)
+    for (let id = 1; id <= agents; id++) {
+      const pending = pendingWord(agentRecord(id))
+      if (load(words, pending) === 0) continue
+      const owner = load(words, pending + 1)
+      if (owner === me.tag || !isOwnerAlive(words, owner)) heap.abandon(pending)
+    }
+    const damaged = heap.rebuild()
+    this.afterRebuild()
+    if (damaged === 0) return
+    this.unlock(me)
+    throw new MemoryDamageError([`the block header at byte ${damaged} was overwritten; what follows it will not be reused`])
+  }
+
+  /** Under the lock, with the heap in order: frees the block that the slot's agent had in hand when it died or threw. */
+  private settle(id: number, me: AgentIdentity): void {
+    const { words, heap } = this
+    const pending = pendingWord(agentRecord(id))
+    if (id !== me.id && isOwnerAlive(words, load(words, pending + 1))) return
+    const block = load(words, pending)
+    if (block !== 0 && heap.probe(block + HEADER_BYTES) === 1) heap.release(block, pending)
+    store(words, pending, 0)
+    if (id === me.id) store(words, pending + 1, me.tag)
+  }
+}
+
+/** What `free` says of an address that it refuses. */
+export function notAllocated(at: number, wasFreed: boolean): string {
+  return wasFreed ? `byte ${at} was freed already` : `byte ${at} is not the start of an allocation of this region`
+}
+
+/** @throws InvalidArgumentError */
+export function checkRequest(bytes: number, align: number): void {
+  if (!Number.isInteger(bytes) || bytes < 1) throw new InvalidArgumentError(`bytes must be a positive integer, got ${bytes}`)
+  if (!Number.isInteger(align) || align < 4 || align > MAX_ALIGN || (align & (align - 1)) !== 0) {
+    throw new InvalidArgumentError(`align must be a power of two from 4 to ${MAX_ALIGN}, got ${align}`)
+  }
+}
+
+/** Zeroes memory that belongs to the caller alone. Both figures are multiples of 4. */
+export function zero(words: Int32Array, at: number, bytes: number): void {
+  const from = at >> 2
+  const to = (at + bytes) >> 2
+  if (bytes > FILL_BY_HAND) fill(words, from, to - from, 0)
+  else for (let index = from; index < to; index++) set(words, index, 0)
+}
+
+/** Index of A_PENDING in the record at byte `record`; A_PENDING_OWNER follows. */
+export function pendingWord(record: number): number {
+  return (record >> 2) + A_PENDING
 }

@@ -58,3 +58,13 @@ export class ValueTooLargeError extends HeddleError {
     super('ERR_VALUE_TOO_LARGE', message, options)
   }
 }
+
+/** Memory of the region was overwritten by code that it did not belong to; `problems` has a sentence for each place found. */
+export class MemoryDamageError extends HeddleError {
+  constructor(
+    readonly problems: readonly string[],
+    options?: ErrorOptions,
+  ) {
+    super('ERR_MEMORY_DAMAGE', problems.join('\n'), options)
+  }
+}

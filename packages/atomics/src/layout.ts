@@ -43,6 +43,8 @@ export const ROOT_PARK_TABLE = 0
 export const FLAG_DEBUG = 1
 export const FLAG_METRICS = 2
 export const FLAG_DIAGNOSTICS = 4
+/** The buffer came from the caller, so that memory never used may hold anything. */
+export const FLAG_BORROWED = 8
 
 export const ALLOCATOR_AT = 512
 export const AGENT_TABLE_AT = 1024
@@ -62,6 +64,8 @@ export const A_STATUS = 0
 export const A_SHUTDOWN = 1
 /** Tag of the agent that reaps this one. */
 export const A_REAPER = 2
+/** The platform's number for the thread, by which its creator knows it; 0 when it has none. */
+export const A_THREAD = 3
 /** RUNNING, IDLE or RUNG; see park/sleeper.ts. */
 export const A_MODE = 16
 /** Root of the ready bitmap: one bit for each middle word. */
@@ -76,18 +80,21 @@ export const A_CHUNKS = 34
 export const A_ACTIVITY = 35
 /** Byte offset of the agent's log of shared holds (0: none yet). */
 export const A_HOLDS = 36
-/** The queues whose lock the agent is taking or holds: INTENT_COUNT byte offsets, 0 for none. */
-export const A_INTENT = 40
-export const INTENT_COUNT = 4
+/** Byte offset of the block whose allocation or release by this agent is under way; 0: none. See allocator.ts. */
+export const A_PENDING = 37
+/** Tag of the agent that A_PENDING speaks of: a later owner of the slot finds its predecessor's here. */
+export const A_PENDING_OWNER = 38
 /** Middle level of the ready bitmap: 32 words, one bit for each chunk of waiters. */
 export const A_READY_MIDDLE = 48
 
 export const PHASE_FREE = 0
 export const PHASE_ALIVE = 1
-/** Dead, being reaped: waiters, holds and locks are on their way back. */
+/** Dead, being reaped: its waiters and grants are on their way back; what it owns is not to be taken over yet. */
 export const PHASE_DEAD = 2
 /** Its generation is used up: never given out again. */
 export const PHASE_RETIRED = 3
+/** Dead, and its waiters and grants have been given back: whatever still names it as owner was really its own. */
+export const PHASE_REAPED = 4
 export const PHASE_MASK = 0xf
 export const STATUS_SHIFT = 4
 export const MAX_AGENTS = 255

@@ -5,13 +5,16 @@
  * Invariants I1 The header is written before the buffer can reach another agent, and never changes except where it says so.
  *            I2 One agent has one `Region` object for a region, however many copies of the buffer reach it: copies share an id.
  */
-import { agentLocal, createBuffer, load, random, store } from '#ops'
+import { agentLocal, createBuffer, fill, load, random, store } from '#ops'
 import { type AgentIdentity, registerAgent } from './agents.js'
-import { Allocator, type RegionStats } from './allocator.js'
-import { InvalidArgumentError, RegionFormatError } from './errors.js'
+import { Allocator, type Leak, type RegionStats } from './allocator.js'
+import { DebugAllocator } from './debug.js'
+import { InvalidArgumentError, MemoryDamageError, RegionFormatError } from './errors.js'
+import { Heap } from './heap.js'
 import {
   AGENT_BYTES,
   AGENT_TABLE_AT,
+  FLAG_BORROWED,
   FLAG_DEBUG,
   FLAG_DIAGNOSTICS,
   FLAG_METRICS,
@@ -23,6 +26,7 @@ import {
   H_ID_LOW,
   H_MAGIC,
   H_VERSION,
+  LINE_BYTES,
   MAGIC,
   MAX_AGENTS,
   VERSION,
@@ -30,8 +34,15 @@ import {
 
 /** Settings of a new region. */
 export interface RegionOptions {
-  /** Size in bytes, fixed for the region's life; memory is committed by the system when it is first touched. Default 256 MiB, at most 2 GiB - 64 KiB. */
+  /** Size in bytes, fixed for the region's life; memory is committed by the system when it is first touched. Default 256 MiB or the whole of `buffer`, at most 2 GiB - 64 KiB. */
   bytes?: number
+  /**
+   * Memory to make the region in, from its byte 0, instead of a new buffer: for instance a shared `WebAssembly.Memory`'s. What lies
+   * behind `bytes` stays the caller's, and objects may be placed there with `init`. Contents of the first `bytes` are lost.
+   * Blocks are zeroed when they are given out, also for the first time, since nothing is known of the memory. Grow a
+   * `WebAssembly.Memory` before: a region sees the buffer that it was opened with.
+   */
+  buffer?: SharedArrayBuffer
   /** How many agents (JS threads) may use it at one time, 1 to 255. Default 128. */
   agents?: number
   /** Red zones, use-after-free detection and leak reports with allocation stacks. Slow; for tests. */
@@ -44,64 +55,102 @@ export interface RegionOptions {
 
 const DEFAULT_BYTES = 256 * 1024 * 1024
 const MAX_BYTES = 2 ** 31 - 64 * 1024
+/** The least that a heap is worth. */
+const MIN_HEAP_BYTES = 4096
 
 /** One agent's regions by id, and its default. */
 const known = agentLocal(() => ({ byId: new Map<string, Region>(), fallback: undefined as Region | undefined }))
 
-/** Shared memory that every primitive of heddle lives in. */
+/**
+ * Shared memory that every primitive of heddle lives in: one SharedArrayBuffer with a header, an allocator and a table of agents.
+ *
+ * Pass `region.buffer` to another agent and open it there with `Region.attach`. Byte offsets (`alloc`, `at`) mean the same in all agents.
+ *
+ * @example
+ * const region = Region.create({ bytes: 1 << 20 })
+ * const at = region.alloc(64, 64)
+ * // in a worker: Region.attach(buffer).words[at >> 2]
+ * region.free(at)
+ */
 export class Region {
   /** Random, equal in every agent: copies of the buffer are one region. */
   readonly id: string
+  /** The memory in 32-bit words: index = byte offset / 4. */
   readonly words: Int32Array
+  /** The memory in 64-bit integers: index = byte offset / 8. */
   readonly words64: BigInt64Array
+  /** The memory in bytes. */
   readonly bytes: Uint8Array
+  /** The memory in 64-bit floats: index = byte offset / 8. */
   readonly floats: Float64Array
   /** How many agents may use it at one time. */
   readonly agents: number
+  /** Whether it was created with `debug: true`. */
   readonly debug: boolean
+  /** Whether it was created with `metrics: true`. */
   readonly metrics: boolean
+  /** Whether it was created with `diagnostics: true`. */
   readonly diagnostics: boolean
   /** The calling agent in this region; registers it on first use. */
   readonly self = agentLocal<AgentIdentity>(() => registerAgent(this.words))
   private readonly allocator: Allocator
 
   private constructor(readonly buffer: SharedArrayBuffer) {
-    this.words = new Int32Array(buffer, 0, buffer.byteLength >> 2)
-    this.words64 = new BigInt64Array(buffer, 0, buffer.byteLength >> 3)
-    this.bytes = new Uint8Array(buffer)
-    this.floats = new Float64Array(buffer, 0, buffer.byteLength >> 3)
+    // Lengths are given, so that views of a growable buffer keep theirs and stay fast. Offsets are 32-bit, also in a larger buffer.
+    const length = viewBytes(buffer)
+    this.words = new Int32Array(buffer, 0, length >> 2)
+    this.words64 = new BigInt64Array(buffer, 0, length >> 3)
+    this.bytes = new Uint8Array(buffer, 0, length)
+    this.floats = new Float64Array(buffer, 0, length >> 3)
     this.id = readId(this.words)
     const flags = load(this.words, H_FLAGS)
     this.agents = load(this.words, H_AGENTS)
     this.debug = (flags & FLAG_DEBUG) !== 0
     this.metrics = (flags & FLAG_METRICS) !== 0
     this.diagnostics = (flags & FLAG_DIAGNOSTICS) !== 0
-    this.allocator = new Allocator(this)
+    this.allocator = this.debug ? new DebugAllocator(this) : new Allocator(this)
     known.get().byId.set(this.id, this)
   }
 
   /**
-   * Makes a region in a new buffer.
-   * @throws InvalidArgumentError for a size or a number of agents out of range.
+   * Makes a region, in a new buffer or in `options.buffer`.
+   * @throws InvalidArgumentError for a size or a number of agents out of range, and for a buffer that is a region already.
    */
   static create(options: RegionOptions = {}): Region {
-    const bytes = options.bytes ?? DEFAULT_BYTES
+    const given = options.buffer
+    if (given !== undefined && !isSharedBuffer(given)) throw new InvalidArgumentError('buffer must be a SharedArrayBuffer')
     const agents = options.agents ?? 128
     if (!Number.isInteger(agents) || agents < 1 || agents > MAX_AGENTS) throw new InvalidArgumentError(`agents must be an integer from 1 to ${MAX_AGENTS}, got ${agents}`)
     const heap = AGENT_TABLE_AT + agents * AGENT_BYTES
-    if (!Number.isInteger(bytes) || bytes < heap + 4096 || bytes > MAX_BYTES) {
-      throw new InvalidArgumentError(`bytes must be an integer from ${heap + 4096} (for ${agents} agents) to ${MAX_BYTES}, got ${bytes}`)
+    const most = given === undefined ? MAX_BYTES : viewBytes(given)
+    const asked = options.bytes ?? (given === undefined ? DEFAULT_BYTES : most)
+    if (!Number.isInteger(asked) || asked < heap + MIN_HEAP_BYTES || asked > most) {
+      throw new InvalidArgumentError(
+        `bytes must be an integer from ${heap + MIN_HEAP_BYTES} (for ${agents} agents) to ${most}${given === undefined ? '' : " (the buffer's size)"}, got ${asked}`,
+      )
     }
-    const buffer = createBuffer(Math.ceil(bytes / 64) * 64)
-    const words = new Int32Array(buffer)
+    const buffer = given ?? createBuffer(Math.ceil(asked / LINE_BYTES) * LINE_BYTES)
+    const words = new Int32Array(buffer, 0, viewBytes(buffer) >> 2)
+    if (given !== undefined) {
+      if (load(words, H_MAGIC) === MAGIC) throw new InvalidArgumentError('the buffer is a region already: open it with Region.attach')
+      // The header's invariant I1: no other agent knows of the region yet.
+      fill(words, 0, heap >> 2, 0)
+    }
     store(words, H_VERSION, VERSION)
-    store(words, H_BYTES, buffer.byteLength)
-    store(words, H_FLAGS, (options.debug === true ? FLAG_DEBUG : 0) | (options.metrics === true ? FLAG_METRICS : 0) | (options.diagnostics === true ? FLAG_DIAGNOSTICS : 0))
+    store(words, H_BYTES, Math.floor((given === undefined ? buffer.byteLength : asked) / LINE_BYTES) * LINE_BYTES)
+    store(
+      words,
+      H_FLAGS,
+      (options.debug === true ? FLAG_DEBUG : 0) |
+        (options.metrics === true ? FLAG_METRICS : 0) |
+        (options.diagnostics === true ? FLAG_DIAGNOSTICS : 0) |
+        (given === undefined ? 0 : FLAG_BORROWED),
+    )
     store(words, H_ID_LOW, random() | 0)
     store(words, H_ID_HIGH, random() | 0)
     store(words, H_AGENTS, agents)
     store(words, H_HEAP, heap)
-    Allocator.format(words)
+    Heap.format(words)
     store(words, H_MAGIC, MAGIC)
     return new Region(buffer)
   }
@@ -111,7 +160,7 @@ export class Region {
    * @throws RegionFormatError for a buffer that is no region, of another version, or cut short.
    */
   static attach(buffer: SharedArrayBuffer): Region {
-    if (!(buffer instanceof SharedArrayBuffer)) throw new RegionFormatError('a region is attached from a SharedArrayBuffer')
+    if (!isSharedBuffer(buffer)) throw new RegionFormatError('a region is attached from a SharedArrayBuffer')
     if (buffer.byteLength < AGENT_TABLE_AT) throw new RegionFormatError(`a buffer of ${buffer.byteLength} bytes is too small for a region`)
     const words = new Int32Array(buffer, 0, AGENT_TABLE_AT >> 2)
     if (load(words, H_MAGIC) !== MAGIC) throw new RegionFormatError('the buffer is not a heddle region: its first word is not the magic number')
@@ -119,6 +168,11 @@ export class Region {
     if (version !== VERSION) throw new RegionFormatError(`the region has layout version ${version}, this code reads version ${VERSION}: use one version of heddle in all agents`)
     const bytes = load(words, H_BYTES)
     if (bytes > buffer.byteLength) throw new RegionFormatError(`the region says ${bytes} bytes, the buffer has ${buffer.byteLength}`)
+    const agents = load(words, H_AGENTS)
+    const heap = load(words, H_HEAP)
+    if (agents < 1 || agents > MAX_AGENTS || heap !== AGENT_TABLE_AT + agents * AGENT_BYTES || bytes < heap + MIN_HEAP_BYTES) {
+      throw new RegionFormatError(`the region's header contradicts itself: ${bytes} bytes, ${agents} agents, heap at byte ${heap}`)
+    }
     return known.get().byId.get(readId(words)) ?? new Region(buffer)
   }
 
@@ -134,27 +188,66 @@ export class Region {
   }
 
   /**
-   * Allocates zeroed memory; returns its byte offset. Never blocks longer than the allocator's short lock.
-   * @param bytes at least 1
-   * @param align a power of two from 4 to 4096; default 8
-   * @throws RegionFullError
+   * Allocates zeroed memory; returns its byte offset. Any agent may free it. Waits for the allocator's short lock only
+   * (where the agent may not block, by spinning); about 60 ns for a small block, and the time to zero a large one unless it was never used.
+   * @param bytes 1 to the region's size
+   * @param align a power of two from 4 to 4096; default 8. Blocks are aligned to 16 in any case.
+   * @throws RegionFullError with the region's figures when there is no room; InvalidArgumentError for other arguments.
+   * @throws AgentLimitError when this is the agent's first use of the region and every agent slot is taken.
+   * @throws MemoryDamageError when an agent died inside the allocator and a block's header turns out to be overwritten.
    */
   alloc(bytes: number, align = 8): number {
     return this.allocator.alloc(bytes, align)
   }
 
   /**
-   * Gives back what `alloc` returned.
-   * @throws InvalidArgumentError for an address that is no live allocation of this region.
+   * Gives back what `alloc` returned, in this agent or another.
+   * @throws InvalidArgumentError for an address that is no live allocation of this region, which changes nothing. A block that was
+   *   freed and given out again can't be told from its former self: freeing it by its old address frees the new owner's memory.
+   * @throws MemoryDamageError in a debug region, after freeing, when somebody wrote over the block's red zones or into freed memory.
    */
   free(at: number): void {
     this.allocator.free(at)
   }
 
-  /** Figures of the allocator, in bytes. */
+  /** Figures of the allocator, in bytes. Takes its lock. */
   stats(): RegionStats {
     return this.allocator.stats()
   }
+
+  /**
+   * Checks all blocks' headers and free lists; in a debug region red zones and freed memory as well. Linear in the number of blocks,
+   * in a debug region in their bytes; holds the allocator's lock.
+   * @throws MemoryDamageError with a sentence for each place that was overwritten.
+   */
+  check(): void {
+    const problems = this.allocator.check()
+    if (problems.length > 0) throw new MemoryDamageError(problems)
+  }
+
+  /** What was allocated and not freed, by any agent, with the stack of each allocation. Only a debug region knows; elsewhere empty. */
+  leaks(): Leak[] {
+    return this.allocator.leaks()
+  }
+
+  /**
+   * Frees the block that a dead agent had in hand inside `alloc` or `free`, if any. For the reaper, once the agent's status says that
+   * it is dead and before its slot is given out again; safe to repeat.
+   * @internal
+   */
+  reclaim(agentId: number): void {
+    this.allocator.reclaim(agentId)
+  }
+}
+
+/** Also for a buffer of another realm, such as a vm context's or a frame's. */
+function isSharedBuffer(value: unknown): value is SharedArrayBuffer {
+  return value instanceof SharedArrayBuffer || Object.prototype.toString.call(value) === '[object SharedArrayBuffer]'
+}
+
+/** How much of a buffer a region's views cover. */
+function viewBytes(buffer: SharedArrayBuffer): number {
+  return Math.min(buffer.byteLength, MAX_BYTES) & ~7
 }
 
 function readId(words: Int32Array): string {

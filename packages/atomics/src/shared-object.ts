@@ -114,7 +114,7 @@ export class Place {
 }
 
 function checkPlace(region: Region, at: number, type: SharedClass, bytes: number): void {
-  if (!Number.isInteger(at) || at < ROOT_COUNT || at % type.ALIGN !== 0 || at + bytes > region.buffer.byteLength) {
+  if (!Number.isInteger(at) || at < ROOT_COUNT || at % type.ALIGN !== 0 || at + bytes > region.bytes.length) {
     throw new InvalidArgumentError(`${type.kind} needs ${bytes} bytes aligned to ${type.ALIGN} inside the region, got byte offset ${at}`)
   }
 }
