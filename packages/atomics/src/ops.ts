@@ -188,6 +188,10 @@ export function createBuffer(bytes: number): SharedArrayBuffer {
 export function effect<T>(run: () => T): T {
   return run()
 }
+/** Runs `run` as a microtask of this agent: soon, after what runs now. */
+export function defer(run: () => void): void {
+  queueMicrotask(run)
+}
 
 /** Bounds of spinning, in rounds. The model sets them to 1. Not a public setting. */
-export const limits: { spin: number; queueSpin: number } = { spin: 100, queueSpin: 40 }
+export const limits: { spin: number; queueSpin: number } = { spin: 1 << 16, queueSpin: 200 }
