@@ -35,12 +35,16 @@ export async function runProgram(fixture: string, program: string, threads: numb
     registers: new SharedArrayBuffer(SIZES.registers),
     control: new SharedArrayBuffer(SIZES.control),
   }
-  const workers = Array.from({ length: threads }, (_, thread) => startWorker(fixture, { program, thread, threads, milliseconds: MILLISECONDS, ...shared } satisfies RunData))
+  const workers = Array.from({ length: threads }, (_, thread) =>
+    startWorker(fixture, { program, thread, threads, milliseconds: MILLISECONDS, ...shared } satisfies RunData),
+  )
   try {
     const [counts] = (await Promise.all(workers.map((worker) => nextMessage(worker)))) as [Map<number, number>]
     const outcomes = new Map<string, number>()
     for (const [packed, count] of [...counts].sort(([a], [b]) => a - b)) {
-      const label = Array.from({ length: REGISTERS }, (_, k) => (packed >> (2 * k)) & 3).slice(0, registers).join(' ')
+      const label = Array.from({ length: REGISTERS }, (_, k) => (packed >> (2 * k)) & 3)
+        .slice(0, registers)
+        .join(' ')
       outcomes.set(label, (outcomes.get(label) ?? 0) + count)
     }
     return outcomes

@@ -13,7 +13,9 @@ export function runThread(programs: Readonly<Record<string, Program>>): void {
   const memory = new Int32Array(run.memory)
   const registers = new Int32Array(run.registers)
   const control = new Int32Array(run.control)
-  const others = Array.from({ length: run.threads }, (_, i) => i).filter((i) => i !== run.thread).map(progressWord)
+  const others = Array.from({ length: run.threads }, (_, i) => i)
+    .filter((i) => i !== run.thread)
+    .map(progressWord)
   const mine = progressWord(run.thread)
   const counts = new Map<number, number>()
   const end = performance.now() + run.milliseconds

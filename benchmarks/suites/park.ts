@@ -1,0 +1,6 @@
+/** `@heddle/park`: waking a thread, and timers. */
+import { type Suite } from '../src/suite.js'
+import { asleep, spinning } from './park/threads.js'
+import { timers } from './park/timers.js'
+
+export const suite: Suite = { name: 'park', cases: [spinning, asleep, timers] }
