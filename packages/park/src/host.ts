@@ -40,6 +40,17 @@ export interface WorkerStart {
   readonly native?: object
 }
 
+/** What a worker sees of the agent that started it. */
+export interface HostParent {
+  /** What `WorkerStart.data` was. */
+  readonly data: unknown
+  post(message: unknown, transfer?: readonly object[]): void
+  /** Listening keeps the worker alive. */
+  onMessage(listener: (message: unknown) => void): void
+  /** Stops listening, so that the worker ends when nothing else keeps it. */
+  close(): void
+}
+
 /** The platform, as far as heddle needs it. */
 export interface Host {
   /** 'node', 'browser', 'deno', 'bun', or 'universal'. */
@@ -50,14 +61,18 @@ export interface Host {
   threadId(): number
   /** Runs `callback` on the event loop after `ms` or a little later (or earlier: callers look at the clock); returns how to cancel it. Does not keep the process alive. */
   setTimer(callback: () => void, ms: number): () => void
+  /** Runs `callback` on the next turn of the event loop, after timers, sockets and messages had theirs. */
+  nextTurn(callback: () => void): void
   /** Keeps the process alive until the returned function is called. */
   hold(): () => void
+  /** The module that a pool's workers run. */
+  readonly workerModule?: URL | string
   /** Starts a worker that runs the module. */
   startWorker?(module: URL | string, start: WorkerStart): HostWorker
   /** Sees a worker that the user started. */
   adoptWorker?(worker: object): HostWorker
   /** In a worker: what `WorkerStart.data` was, and the channel to the agent that started it. */
-  parent?(): { readonly data: unknown; post(message: unknown, transfer?: readonly object[]): void; onMessage(listener: (message: unknown) => void): void }
+  parent?(): HostParent
 }
 
 interface Timer {
@@ -83,6 +98,9 @@ const universal: Host = {
     const timer = universalGlobals.setTimeout(callback, Math.min(ms, LONGEST_TIMER))
     if (typeof timer === 'object') timer.unref?.()
     return () => universalGlobals.clearTimeout(timer)
+  },
+  nextTurn(callback) {
+    universalGlobals.setTimeout(callback, 0)
   },
   hold() {
     // A pending timer keeps a server runtime alive; one that is about to fire is followed by another.
