@@ -102,7 +102,8 @@ const ranges = (numbers) =>
 for (const [name, { lines: count, covered, missed }] of Object.entries(files)) {
   if (missed.length > 0) console.log(`${percent(covered, count).toFixed(1).padStart(6)} %  ${name}: ${ranges(missed)}`)
 }
-for (const [name, { lines: count, covered }] of totals) console.log(`${percent(covered, count).toFixed(1).padStart(6)} %  ${name} (${covered} of ${count} lines)`)
+for (const [name, { lines: count, covered }] of totals)
+  console.log(`${percent(covered, count).toFixed(1).padStart(6)} %  ${name} (${covered} of ${count} lines)`)
 writeFileSync(join(folder, 'lines.json'), JSON.stringify({ totals: Object.fromEntries(totals), files }, null, 2))
 
 const all = totals.get('all') ?? { lines: 0, covered: 0 }
