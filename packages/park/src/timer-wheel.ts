@@ -141,8 +141,8 @@ export class TimerWheel {
    * @throws InvalidArgumentError when another wheel made it.
    */
   cancel(timer: Timer): boolean {
-    const node = timer as Node
-    if (node.wheel !== this) throw new InvalidArgumentError('the timer belongs to another wheel')
+    if (!(timer instanceof Node) || timer.wheel !== this) throw new InvalidArgumentError('the timer belongs to another wheel')
+    const node = timer
     const { slot } = node
     if (slot === NONE) return false
     const { next, previous } = node

@@ -61,10 +61,10 @@ describe('TimerWheel', () => {
     expect(timer.isPending).toBe(false)
     expect(wheel.size).toBe(0)
     expect(wheel.next()).toBe(Infinity)
-    let victim: Timer | undefined
+    const victims: Timer[] = []
     let result: boolean | undefined
-    wheel.insert(20, () => (result = wheel.cancel(victim!)))
-    victim = at(20)
+    wheel.insert(20, () => (result = wheel.cancel(victims[0]!)))
+    victims.push(at(20))
     expect(wheel.advance(30)).toBe(1)
     expect(result).toBe(true)
     expect(ran).toEqual([])
