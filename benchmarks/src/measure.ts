@@ -44,12 +44,15 @@ async function measureTogether(contenders: readonly AnyContender[], iterations: 
       contender.name,
       () => {
         last = contender.run(state, iterations)
-        return last instanceof Promise ? last.then((value: unknown) => void (last = value)) : undefined
+        if (last instanceof TimedResult) return overridden(last)
+        return last instanceof Promise
+          ? last.then((value: unknown) => ((last = value), value instanceof TimedResult ? overridden(value) : undefined))
+          : undefined
       },
       {
         // What an error in this hook does is the bench's affair; the first one is kept.
         afterEach: () => {
-          if (failures.length === 0) collectFailure(failures, contender, last, iterations, state)
+          if (failures.length === 0) collectFailure(failures, contender, last instanceof TimedResult ? last.value : last, iterations, state)
         },
       },
     )
@@ -63,6 +66,11 @@ async function measureTogether(contenders: readonly AnyContender[], iterations: 
       return [task.name, (task.result.latency.p50 * 1e6) / iterations]
     }),
   )
+}
+
+/** Makes tinybench take a result's own duration for the run's. */
+function overridden(result: TimedResult<unknown>): { overriddenDuration: number } {
+  return { overriddenDuration: result.nanoseconds / 1e6 }
 }
 
 /** Work that crosses threads: the runs of one contender in this process, whose median is the sample. */

@@ -16,7 +16,7 @@ const roles: Record<string, () => void> = {
   },
   wait() {
     for (let turn = 1; ; turn++) {
-      Atomics.wait(words, PING, turn - 1)
+      while (Atomics.load(words, PING) === turn - 1) Atomics.wait(words, PING, turn - 1)
       if (Atomics.load(words, PING) === END) return
       Atomics.store(words, PONG, turn)
       Atomics.notify(words, PONG)
