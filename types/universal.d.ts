@@ -27,4 +27,8 @@ declare const TextEncoder: { prototype: TextEncoder; new (): TextEncoder }
 interface TextDecoder {
   decode(bytes: Uint8Array): string
 }
-declare const TextDecoder: { prototype: TextDecoder; new (label?: string, options?: { fatal?: boolean }): TextDecoder }
+declare const TextDecoder: { prototype: TextDecoder; new (label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean }): TextDecoder }
+
+interface URL {
+  readonly href: string
+}

@@ -1,0 +1,261 @@
+/**
+ * An agent (JS thread) in one region, as waiting sees it: its records, what is ready, its timers, and its sleep.
+ *
+ * Two ways to sleep share the mode word (ready.ts): `block` sleeps in `Atomics.wait` on it, for a scheduler that has nothing to
+ * run; on an event loop the agent has at most one `waitAsync` outstanding on it, whatever the number of promises that wait.
+ *
+ *   where the agent is                         MODE       who looks at the bits next
+ *   running in `turn` or in `block`'s caller   RUNNING    the agent, before it sleeps or returns to its loop
+ *   asleep in `block`                          IDLE       the agent, when it was rung or its next timer is due
+ *   in user code or idle on its event loop     IDLE       `turn`, from the armed waitAsync (nothing tells that a turn ended)
+ *   rung, not yet awake                        RUNG       the same
+ *   nothing pending                            RUNNING    nobody needs to: there is no record to wake
+ * Invariants A1 `interest` > 0 (a promise, a fiber or a bell is registered) and not inside `block` or `turn`: armed, or a turn is queued.
+ *            A2 A promise wait that is not unref'ed holds the process (W5): `waitAsync` alone does not.
+ * Pairs      A_BLOCKED with wake.ts; MODE with ready.ts.
+ */
+import { defer, effect, get, load, now, set, store, wait, waitAsync } from '@heddle/atomics/ops'
+import { A_BLOCKED, A_MODE, A_STATUS, A_THREAD, type AgentIdentity, PHASE_ALIVE, STATUS_SHIFT } from '@heddle/atomics/internal'
+import type { Region } from '@heddle/atomics'
+import { ShutdownError } from './errors.js'
+import { getHost } from './host.js'
+import { IDLE, RUNNING, W_KIND, W_NUMBER } from './layout.js'
+import { drainReady, isReady } from './ready.js'
+import { Slab } from './slab.js'
+import { SpinBudget } from './spin.js'
+import { type Timer, TimerWheel } from './timer-wheel.js'
+
+/** What is told when its record may have been claimed. */
+export interface Resumable {
+  /** Looks at the record and goes on. */
+  ready(): void
+  /** The agent is about to block its thread: pass on a claim that this can't use meanwhile. */
+  yieldClaim?(): void
+}
+
+/** How long the poll of an engine without `waitAsync` waits between two looks, in ms: doubled from the first to the last while nothing comes. */
+const POLL_FIRST_MS = 1
+const POLL_LAST_MS = 16
+
+/** The calling agent's side of waiting in one region. */
+export class Agent {
+  readonly words: Int32Array
+  readonly id: number
+  readonly generation: number
+  /** What it writes into lock words. */
+  readonly tag: number
+  /** Word index of its record. */
+  readonly record: number
+  readonly slab: Slab
+  readonly wheel = new TimerWheel()
+  readonly spin = new SpinBudget()
+  /** By record number: who is to be told. */
+  private readonly waiting: (Resumable | undefined)[] = []
+  /** Records that became ready and were not told yet. */
+  private readyList: number[] = []
+  private interest = 0
+  private holds = 0
+  private letGo: (() => void) | undefined
+  private armed = false
+  private turnQueued = false
+  private inTurn = 0
+  private pollDelay = POLL_FIRST_MS
+  private hostTimer: (() => void) | undefined
+  private hostTimerAt = Infinity
+  /** It was declared dead and knows it: it leaves everything as it is. */
+  isDead = false
+
+  private constructor(
+    readonly region: Region,
+    identity: AgentIdentity,
+  ) {
+    this.words = region.words
+    this.id = identity.id
+    this.generation = identity.generation
+    this.tag = identity.tag
+    this.record = identity.at >> 2
+    store(this.words, this.record + A_THREAD, effect(() => getHost().threadId()))
+    this.slab = new Slab(region, identity)
+  }
+
+  /** The calling agent in a region; registers it on first use. @throws AgentLimitError */
+  static of(region: Region): Agent {
+    const identity = region.self.get()
+    return (identity.extension ??= new Agent(region, identity)) as Agent
+  }
+
+  /** Takes a record for a wait of this kind. @throws RegionFullError */
+  acquire(kind: number): number {
+    const r = this.slab.acquire()
+    set(this.words, r + W_KIND, kind)
+    return r
+  }
+
+  /** Has `resumable` told when the record's bit is set. Arms the event loop. */
+  register(r: number, resumable: Resumable): void {
+    this.waiting[get(this.words, r + W_NUMBER)] = resumable
+    this.interest++
+    this.arm()
+  }
+
+  unregister(r: number): void {
+    this.waiting[get(this.words, r + W_NUMBER)] = undefined
+    this.interest--
+  }
+
+  /** Keeps the process alive until the matching `unhold`. */
+  hold(): void {
+    if (this.holds++ === 0) this.letGo ??= effect(() => getHost().hold())
+  }
+
+  unhold(): void {
+    if (--this.holds !== 0) return
+    // Not at once: the next wait usually follows, and a hold costs a host timer.
+    defer(() => {
+      if (this.holds !== 0 || this.letGo === undefined) return
+      effect(this.letGo)
+      this.letGo = undefined
+    })
+  }
+
+  /** Something of this agent became ready by its own doing. */
+  makeReady(r: number): void {
+    this.readyList.push(r)
+    this.queueTurn()
+  }
+
+  /** Runs `callback` when `deadline` (ms, as `now()`) has passed, on this agent. */
+  after(deadline: number, callback: () => void): Timer {
+    const timer = this.wheel.insert(deadline, callback)
+    if (deadline < this.hostTimerAt) this.setHostTimer()
+    return timer
+  }
+
+  /** Takes what is ready and tells it, and runs the timers that are due; never sleeps. @returns whether there was anything */
+  poll(): boolean {
+    this.collect()
+    const any = this.tell()
+    return this.wheel.size > 0 && this.wheel.next() <= now() ? this.wheel.advance() > 0 || any : any
+  }
+
+  /**
+   * Sleeps the thread until something of this agent is ready or `until` (ms, as `now()`) has passed, and tells what is ready.
+   * For schedulers; the caller may block and knows that it has nothing else to run.
+   */
+  block(until = Infinity): void {
+    if (this.poll() || until <= now()) return
+    const { words, record } = this
+    if (!this.spin.until(() => isReady(words, record))) {
+      const deadline = Math.min(until, this.wheel.next())
+      store(words, record + A_MODE, IDLE)
+      if (!isReady(words, record)) wait(words, record + A_MODE, IDLE, deadline === Infinity ? Infinity : Math.max(0, deadline - now()))
+      this.assertAlive()
+      store(words, record + A_MODE, RUNNING)
+    }
+    this.poll()
+    if (this.interest > 0) this.arm()
+  }
+
+  /** Before the thread blocks in a wait of its own: others are told to prefer waiters that can run, and what was claimed here and can't run is offered to them. */
+  enterBlocked(): void {
+    if (this.interest === 0) return
+    store(this.words, this.record + A_BLOCKED, 1)
+    this.collect()
+    for (const r of [...this.readyList]) this.waiting[get(this.words, r + W_NUMBER)]?.yieldClaim?.()
+  }
+
+  exitBlocked(): void {
+    if (this.interest > 0 || load(this.words, this.record + A_BLOCKED) === 1) store(this.words, this.record + A_BLOCKED, 0)
+    if (this.readyList.length > 0) this.queueTurn()
+    this.assertAlive()
+  }
+
+  /** The fence against an agent that was declared dead and runs on: it may not touch anything. */
+  assertAlive(): void {
+    if (load(this.words, this.record + A_STATUS) !== ((this.generation << STATUS_SHIFT) | PHASE_ALIVE)) {
+      this.isDead = true
+      throw new ShutdownError(`agent ${this.id} was declared dead while it slept: what it waited for and held has been given to others`)
+    }
+  }
+
+  private collect(): void {
+    if (isReady(this.words, this.record)) drainReady(this.words, this.record, this.slab.chunks, (r) => this.readyList.push(r))
+  }
+
+  private tell(): boolean {
+    const list = this.readyList
+    if (list.length === 0) return false
+    this.readyList = []
+    for (const r of list) this.waiting[get(this.words, r + W_NUMBER)]?.ready()
+    return true
+  }
+
+  private queueTurn(): void {
+    if (this.turnQueued) return
+    this.turnQueued = true
+    defer(() => {
+      this.turnQueued = false
+      this.turn()
+    })
+  }
+
+  /** One look at everything, from the event loop. */
+  private turn(): void {
+    store(this.words, this.record + A_MODE, RUNNING)
+    this.inTurn++
+    try {
+      if (this.poll()) this.pollDelay = POLL_FIRST_MS
+    } finally {
+      this.inTurn--
+      if (this.interest > 0) this.arm()
+      this.setHostTimer()
+    }
+  }
+
+  /** Makes sure that a wake reaches the event loop (A1). */
+  private arm(): void {
+    if (this.inTurn > 0) return
+    const { words, record } = this
+    store(words, record + A_MODE, IDLE)
+    if (!this.armed) this.listen()
+    if (isReady(words, record)) this.queueTurn()
+  }
+
+  private listen(): void {
+    const { words, record } = this
+    this.armed = true
+    const heard = (): void => {
+      this.armed = false
+      this.turn()
+    }
+    if (waitAsync === undefined) {
+      const delay = this.pollDelay
+      this.pollDelay = Math.min(delay * 2, POLL_LAST_MS)
+      effect(() => getHost().setTimer(heard, delay))
+      return
+    }
+    const outcome = waitAsync(words, record + A_MODE, IDLE)
+    if (outcome.async) void outcome.value.then(heard)
+    else {
+      this.armed = false
+      this.queueTurn()
+    }
+  }
+
+  /** Keeps one host timer for the wheel's next deadline. */
+  private setHostTimer(): void {
+    const next = this.wheel.next()
+    if (next === this.hostTimerAt) return
+    this.hostTimer?.()
+    this.hostTimer = undefined
+    this.hostTimerAt = next
+    if (next === Infinity) return
+    const fire = (): void => {
+      this.hostTimer = undefined
+      this.hostTimerAt = Infinity
+      this.turn()
+    }
+    this.hostTimer = effect(() => getHost().setTimer(fire, Math.max(0, Math.ceil(next - now()))))
+  }
+}
+

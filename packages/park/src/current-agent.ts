@@ -1,0 +1,44 @@
+/** Who this agent is, and how an agent learns that a worker which it knows has died. */
+import { InvalidArgumentError, Region } from '@heddle/atomics'
+import { knownRegions } from '@heddle/atomics/internal'
+import { Agent } from './agent.js'
+import { canBlock } from './can-block.js'
+import { getHost } from './host.js'
+import { reapThread } from './reap.js'
+
+/** The calling agent, as others see it. */
+export interface AgentInfo {
+  /** Its slot in the region's table, from 1. */
+  readonly id: number
+  /** How often the slot was used before. */
+  readonly generation: number
+  /** Whether its thread may block. */
+  readonly canBlock: boolean
+}
+
+/** The calling agent in a region (default: `Region.default`). Registers it on first use. @throws AgentLimitError */
+export function currentAgent(region: Region = Region.default): AgentInfo {
+  const { id, generation } = Agent.of(region)
+  return { id, generation, canBlock: canBlock() }
+}
+
+/**
+ * Connects a worker that you started yourself to heddle: when it ends, by itself or by `terminate()`, what it waited for, was granted
+ * and owned goes to others, in every region that this agent has opened by then. Workers of an executor are adopted already.
+ *
+ * The death is noticed when this agent's event loop turns. Call it before the worker can use shared objects.
+ * @throws InvalidArgumentError when the host can't watch such an object
+ */
+export function adopt(worker: object): void {
+  const host = getHost()
+  if (host.adoptWorker === undefined) throw new InvalidArgumentError(`the '${host.name}' host can't watch workers: import the host package of your platform and call setHost`)
+  watch(host.adoptWorker(worker))
+}
+
+/** As `adopt`, for a worker that the host started. */
+export function watch(worker: { readonly threadId: number; onExit(listener: () => void): void }): void {
+  const { threadId } = worker
+  worker.onExit(() => {
+    for (const region of knownRegions()) reapThread(Agent.of(region), threadId)
+  })
+}

@@ -1,0 +1,432 @@
+/**
+ * A blocked operation as a state machine, and the three ways to drive it: a thread that sleeps, a promise, a fiber.
+ *
+ * A primitive describes the operation once (`begin`, `resume`, `abandon`); the drivers add time limits, signals and the sleep.
+ * The core is synchronous and calls back, so that the model checker can replay it; promises are a shell.
+ *
+ *   step        record                        next
+ *   begin       FREE → done, or WAITING       sleep
+ *   woken       NOTIFIED or GRANTED           resume → done, or WAITING again (same ticket) → sleep
+ *   time out    WAITING → CANCELLED           abandon, TimeoutError
+ *   abort       WAITING → CANCELLED           abandon, the signal's reason
+ *   lost race   claimed while giving up       resume once more: done → success (an abort undoes it where the primitive can);
+ *                                             waiting again → give up again
+ * Invariants O1 A record is acquired before anything is changed, and given back when the operation ends, however it ends (W2).
+ *            O2 A claim is never dropped: whoever lost the race to give up resumes, and so consumes or passes on what it was given.
+ *            O3 A token's link is in place before the flag is looked at, after every (re)entry into WAITING.
+ */
+import { InvalidArgumentError } from '@heddle/atomics'
+import { effect, load, now, set, wait } from '@heddle/atomics/ops'
+import type { Agent, Resumable } from './agent.js'
+import { canBlock } from './can-block.js'
+import { BlockingNotAllowedError, TimeoutError } from './errors.js'
+import { CANCELLED, CASE_TOKEN, GRANTED, KIND_FIBER, KIND_PROMISE, KIND_THREAD, NOTIFIED, W_MAIN, W_STATE, W_WANT, WAITING } from './layout.js'
+import { type BlockingOptions, type CancelSignal, deadlineOf, isAbortSignal, type WaitOptions } from './options.js'
+import { enqueueLink, firstOf, lockQueue, nextOf, settle, unlink, unlockQueue } from './queue.js'
+import { cancel, claim, mainOf, phaseOf } from './record.js'
+import type { Timer } from './timer-wheel.js'
+import { BLOCKED, runningFiber, type Waker } from './waker.js'
+import { announce, deliver } from './wake.js'
+
+/** One operation that may have to wait. Made for one use. */
+export abstract class Operation<T> {
+  /** Word index of its record, while it is driven. */
+  record = 0
+  /** What it gave, once it is done. */
+  result!: T
+  constructor(readonly agent: Agent) {}
+
+  /** Tries to finish, or enqueues `record`. @returns whether it is done */
+  abstract begin(): boolean
+  /** The record was claimed (its state word is given): tries to finish, or enqueues it again. @returns whether it is done */
+  abstract resume(state: number): boolean
+  /** The record is CANCELLED: takes it out of its queue and mends what that leaves. */
+  abandon(): void {
+    settle(this.agent, this.record)
+  }
+  /** Gives back what a finished operation got, because its caller aborted at the same moment. Absent: then it counts as finished first. */
+  undo?(): void
+  /** The time limit passed and nobody had claimed the record: true if that is a success with `result`. */
+  timedOut?(): boolean
+  /** The thread is about to block: offers a claim that this can't use meanwhile to another waiter. */
+  yieldClaim?(): void
+}
+
+/** Whether a state word says that its record was claimed by a waker. */
+function isClaimed(phase: number): boolean {
+  return phase === NOTIFIED || phase === GRANTED
+}
+
+/** Links a record into a token's queue. @returns the link's record; 0 when the token has fired */
+function linkToken(agent: Agent, token: CancelSignal, main: number): number {
+  if (token.region !== agent.region) throw new InvalidArgumentError('the token lives in another region than what is waited for: make both in one region')
+  const link = agent.acquire(KIND_THREAD)
+  set(agent.words, link + W_MAIN, main)
+  set(agent.words, link + W_WANT, CASE_TOKEN)
+  lockQueue(agent, token.waiters)
+  const fired = token.isCancelled
+  if (!fired) enqueueLink(agent.words, token.waiters, link)
+  unlockQueue(agent, token.waiters)
+  if (!fired) return link
+  dropLink(agent, link)
+  return 0
+}
+
+function dropLink(agent: Agent, link: number): void {
+  settle(agent, link)
+  set(agent.words, link + W_MAIN, link)
+  agent.slab.release(link)
+}
+
+/** Ends every wait that is linked into a token's queue, after the token's flag was set. What `cancel()` calls. */
+export function cancelWaiters(agent: Agent, q: number): void {
+  const { words } = agent
+  const claimed: number[] = []
+  lockQueue(agent, q)
+  for (let r = firstOf(words, q), next = 0; r !== 0; r = next) {
+    next = nextOf(words, r)
+    const main = mainOf(words, r)
+    if (claim(words, main, CANCELLED, CASE_TOKEN)) {
+      announce(agent, main)
+      claimed.push(main)
+    }
+    unlink(words, q, r)
+  }
+  unlockQueue(agent, q)
+  for (const main of claimed) deliver(agent, main)
+}
+
+/**
+ * Runs an operation and blocks the thread until it is done.
+ * @param instead names what to call where the agent may not block
+ * @throws BlockingNotAllowedError, TimeoutError, the token's reason, RegionFullError
+ */
+export function block<T>(operation: Operation<T>, options: BlockingOptions | undefined, instead: string): T {
+  const { agent } = operation
+  const deadline = deadlineOf(options)
+  const token = options?.signal
+  if (token !== undefined && isAbortSignal(token)) throw new TypeError(`an AbortSignal can't fire while its thread is blocked: pass a CancelToken, or use ${instead}`)
+  assertMayBlock(options, instead)
+  if (hasFired(token)) throw token!.reason
+  const record = (operation.record = agent.acquire(KIND_THREAD))
+  let link = 0
+  try {
+    if (operation.begin()) return operation.result
+    if (token !== undefined) link = linkToken(agent, token, record)
+    for (;;) {
+      if (hasFired(token) && cancel(agent.words, record)) {
+        operation.abandon()
+        throw token!.reason
+      }
+      const state = sleepThread(agent, record, deadline)
+      const phase = phaseOf(state)
+      if (isClaimed(phase)) {
+        if (operation.resume(state)) return operation.result
+      } else if (phase === CANCELLED) {
+        operation.abandon()
+        throw token!.reason
+      } else if (cancel(agent.words, record)) {
+        operation.abandon()
+        if (operation.timedOut?.() === true) return operation.result
+        throw new TimeoutError()
+      }
+    }
+  } finally {
+    if (!agent.isDead) {
+      if (link !== 0) dropLink(agent, link)
+      settle(agent, record)
+      agent.slab.release(record)
+    }
+  }
+}
+
+function hasFired(token: CancelSignal | undefined): boolean {
+  return token !== undefined && token.isCancelled
+}
+
+function assertMayBlock(options: BlockingOptions | undefined, instead: string): void {
+  if (!canBlock()) throw new BlockingNotAllowedError(`this agent may not block (a browser's window, a service worker): use ${instead}`)
+  if (runningFiber.get() !== undefined && options?.blockFiber !== true) {
+    throw new BlockingNotAllowedError(`this would block the worker under a fiber, and every other fiber with it: use ${instead.replace('Async', 'Fiber')}, or pass { blockFiber: true }`)
+  }
+}
+
+/** Sleeps while the record is WAITING, at most until the deadline; returns the state word. */
+function sleepThread(agent: Agent, record: number, deadline: number): number {
+  const { words } = agent
+  const index = record + W_STATE
+  const waiting = load(words, index)
+  if (phaseOf(waiting) !== WAITING || now() >= deadline) return waiting
+  if (agent.spin.until(() => load(words, index) !== waiting)) return load(words, index)
+  agent.enterBlocked()
+  while (load(words, index) === waiting) {
+    const left = deadline === Infinity ? Infinity : deadline - now()
+    if (left <= 0) break
+    wait(words, index, waiting, left)
+  }
+  agent.exitBlocked()
+  return load(words, index)
+}
+
+/** What became of an operation that is driven by callbacks: exactly one of the two is called, once. */
+export interface Settle<T> {
+  done(value: T): void
+  failed(error: unknown): void
+}
+
+/** An operation under way whose agent does not block: the record's bit, the timer and the signal all end up here. */
+export class Pending<T> implements Resumable {
+  private timer: Timer | undefined
+  private onAbort: (() => void) | undefined
+  private link = 0
+  private settled = false
+
+  private constructor(
+    private readonly operation: Operation<T>,
+    private readonly signal: AbortSignal | CancelSignal | undefined,
+    private readonly settle: Settle<T>,
+    private readonly held: boolean,
+  ) {}
+
+  /**
+   * Starts an operation. `settle` is called from here when it is done at once, else from the agent's turn.
+   * @param held whether the wait keeps the process alive
+   */
+  static start<T>(operation: Operation<T>, kind: number, options: WaitOptions | undefined, held: boolean, settle: Settle<T>): Pending<T> {
+    const deadline = deadlineOf(options)
+    const signal = options?.signal
+    const { agent } = operation
+    const pending = new Pending(operation, signal, settle, held)
+    operation.record = agent.acquire(kind)
+    let done = false
+    try {
+      done = operation.begin()
+    } catch (error) {
+      pending.settled = true
+      agent.slab.release(operation.record)
+      settle.failed(error)
+      return pending
+    }
+    if (done) {
+      pending.settled = true
+      agent.slab.release(operation.record)
+      effect(() => settle.done(operation.result))
+      return pending
+    }
+    agent.register(operation.record, pending)
+    if (held) agent.hold()
+    pending.listen(deadline)
+    return pending
+  }
+
+  get isSettled(): boolean {
+    return this.settled
+  }
+
+  /** Part of `Resumable`: the record may have been claimed. */
+  ready(): void {
+    if (this.settled) return
+    const { operation } = this
+    const state = load(operation.agent.words, operation.record + W_STATE)
+    const phase = phaseOf(state)
+    if (isClaimed(phase)) {
+      if (this.attempt(state)) return
+      if (this.firedToken()) this.giveUp(this.signal!.reason, true)
+    } else if (phase === CANCELLED) {
+      // Only a token cancels a record that its owner has not settled.
+      operation.abandon()
+      this.fail(this.signal!.reason)
+    }
+  }
+
+  yieldClaim(): void {
+    if (!this.settled) this.operation.yieldClaim?.()
+  }
+
+  /** Ends the wait with `error`, unless it is done first. @returns whether it failed with `error` */
+  giveUp(error: unknown, aborted: boolean): boolean {
+    const { operation } = this
+    const { words } = operation.agent
+    while (!this.settled) {
+      if (cancel(words, operation.record)) {
+        operation.abandon()
+        this.fail(error)
+        return true
+      }
+      const state = load(words, operation.record + W_STATE)
+      if (phaseOf(state) === CANCELLED) {
+        this.ready()
+        return true
+      }
+      if (aborted && operation.undo !== undefined) {
+        if (!this.resumeOperation(state)) continue
+        if (this.settled) return true
+        operation.undo()
+        this.fail(error)
+        return true
+      }
+      this.attempt(state)
+    }
+    return false
+  }
+
+  private listen(deadline: number): void {
+    const { operation, signal } = this
+    if (deadline !== Infinity) this.timer = operation.agent.after(deadline, () => this.expire())
+    if (signal === undefined) return
+    if (isAbortSignal(signal)) {
+      const onAbort = (this.onAbort = (): void => void this.giveUp(signal.reason, true))
+      effect(() => signal.addEventListener('abort', onAbort, { once: true }))
+      if (signal.aborted) onAbort()
+    } else {
+      this.link = linkToken(operation.agent, signal, operation.record)
+      if (this.firedToken()) this.giveUp(signal.reason, true)
+    }
+  }
+
+  private expire(): void {
+    const { operation } = this
+    if (operation.timedOut === undefined) this.giveUp(new TimeoutError(), false)
+    else if (cancel(operation.agent.words, operation.record)) {
+      operation.abandon()
+      if (operation.timedOut()) this.finish()
+      else this.fail(new TimeoutError())
+    }
+  }
+
+  private firedToken(): boolean {
+    return this.signal !== undefined && !isAbortSignal(this.signal) && this.signal.isCancelled
+  }
+
+  private attempt(state: number): boolean {
+    if (!this.resumeOperation(state)) return false
+    if (!this.settled) this.finish()
+    return true
+  }
+
+  /** Whether the operation is over; one that throws is settled with its error. */
+  private resumeOperation(state: number): boolean {
+    try {
+      return this.operation.resume(state)
+    } catch (error) {
+      this.fail(error)
+      return true
+    }
+  }
+
+  private finish(): void {
+    const { result } = this.operation
+    this.end()
+    effect(() => this.settle.done(result))
+  }
+
+  private fail(error: unknown): void {
+    this.end()
+    effect(() => this.settle.failed(error))
+  }
+
+  private end(): void {
+    const { operation, signal, onAbort } = this
+    const { agent, record } = operation
+    this.settled = true
+    if (this.timer !== undefined) agent.wheel.cancel(this.timer)
+    if (onAbort !== undefined) effect(() => (signal as AbortSignal).removeEventListener('abort', onAbort))
+    if (this.link !== 0) dropLink(agent, this.link)
+    agent.unregister(record)
+    if (this.held) agent.unhold()
+    settle(agent, record)
+    agent.slab.release(record)
+  }
+
+}
+
+/** Options of a promise wait. */
+export interface AsyncOptions extends WaitOptions {
+  /** False: the pending wait does not keep the process alive. Default true. */
+  ref?: boolean
+}
+
+/** Runs an operation as a promise. Rejects with what the blocking verb throws; never throws itself. */
+export function promise<T>(make: () => Operation<T>, options: AsyncOptions | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const signal = options?.signal
+    if (signal !== undefined && (isAbortSignal(signal) ? signal.aborted : signal.isCancelled)) reject(signal.reason as Error)
+    else Pending.start(make(), KIND_PROMISE, options, options?.ref !== false, { done: resolve, failed: reject })
+  })
+}
+
+/** What `xFiber()` verbs return: to be used once, with `yield*`. */
+export interface FiberOperation<T> {
+  [Symbol.iterator](): Iterator<typeof BLOCKED, T, unknown>
+}
+
+/** A fiber's operation that is done: costs one object. */
+export class DoneFiber<T> implements FiberOperation<T>, Iterator<typeof BLOCKED, T, unknown>, IteratorReturnResult<T> {
+  readonly done = true
+  constructor(readonly value: T) {}
+  [Symbol.iterator](): this {
+    return this
+  }
+  next(): IteratorReturnResult<T> {
+    return this
+  }
+}
+
+/** Runs an operation in a fiber: its own iterator, which yields BLOCKED until it is done. */
+export class FiberWait<T> implements FiberOperation<T>, Iterator<typeof BLOCKED, T, unknown>, Settle<T> {
+  private pending: Pending<T> | undefined
+  private outcome: 0 | 1 | 2 = 0
+  private value: T | undefined
+  private error: unknown
+  private waker: Waker | undefined
+
+  constructor(
+    private readonly operation: Operation<T>,
+    private readonly options: WaitOptions | undefined,
+    private readonly verb: string,
+  ) {}
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  next(): IteratorResult<typeof BLOCKED, T> {
+    if (this.pending === undefined) this.start()
+    if (this.outcome === 0) return { done: false, value: BLOCKED }
+    if (this.outcome === 2) throw this.error
+    return { done: true, value: this.value as T }
+  }
+
+  /** The fiber was cancelled: its wait ends without consuming anything. */
+  throw(error: unknown): never {
+    if (this.pending?.giveUp(error, true) !== true && this.outcome === 1) this.operation.undo?.()
+    throw error
+  }
+
+  return(value?: unknown): IteratorReturnResult<T> {
+    if (this.pending?.giveUp(new TimeoutError(), true) !== true && this.outcome === 1) this.operation.undo?.()
+    return { done: true, value: value as T }
+  }
+
+  done(value: T): void {
+    this.outcome = 1
+    this.value = value
+    this.waker?.wake()
+  }
+
+  failed(error: unknown): void {
+    this.outcome = 2
+    this.error = error
+    this.waker?.wake()
+  }
+
+  private start(): void {
+    const waker = runningFiber.get()
+    if (waker === undefined) throw new InvalidArgumentError(`${this.verb} works inside a fiber only: yield* it in a generator that a Scheduler runs`)
+    const signal = this.options?.signal
+    if (signal !== undefined && (isAbortSignal(signal) ? signal.aborted : signal.isCancelled)) throw signal.reason
+    // Not before `start` returns: a wake during it would be taken for one of the yield before.
+    this.pending = Pending.start(this.operation, KIND_FIBER, this.options, false, this)
+    this.waker = waker
+  }
+}

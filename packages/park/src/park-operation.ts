@@ -1,0 +1,122 @@
+/**
+ * The wait that most primitives are made of: enqueue if a condition holds, under the queue's lock, and sleep until chosen.
+ *
+ * Source     parking_lot_core's park (validate under the bucket's lock).
+ */
+import { get, load, set } from '@heddle/atomics/ops'
+import type { Agent } from './agent.js'
+import { CASE_RECHECK, NOTIFIED, W_KEY, W_QUEUE, W_STATE, W_TOKEN } from './layout.js'
+import { Operation } from './operation.js'
+import { enqueue, enqueueAgain, lockQueue, takeTicket, unlockQueue } from './queue.js'
+import { caseOf, phaseOf } from './record.js'
+import { claimOne, deliver } from './wake.js'
+
+/** What ended a park. */
+export interface ParkResult {
+  /**
+   * 'unparked': chosen by an unpark. 'invalid': `validate` said that there is nothing to wait for.
+   * 'recheck': an agent died, and what is waited for may have changed hands; only without `validate`.
+   */
+  outcome: 'unparked' | 'invalid' | 'recheck'
+  /** What the unpark passed; 0 otherwise. */
+  token: number
+}
+
+/** A wait in one queue, for one key. */
+export class ParkOperation extends Operation<ParkResult> {
+  /** The queue that it was chosen from. */
+  private chosenFrom = 0
+
+  constructor(
+    agent: Agent,
+    /** The queue that it began in; the record's W_QUEUE says where a requeue has moved it. */
+    private readonly queue: number,
+    /** Whether to wait at all; called under the queue's lock, so it must be short and may not wait. */
+    private readonly validate: (() => boolean) | undefined,
+    private readonly key = 0,
+  ) {
+    super(agent)
+  }
+
+  begin(): boolean {
+    const { agent, queue, record } = this
+    set(agent.words, record + W_KEY, this.key)
+    lockQueue(agent, queue)
+    const wait = this.isValid(queue)
+    if (wait) enqueue(agent.words, queue, record, takeTicket(agent.words, queue))
+    unlockQueue(agent, queue)
+    if (!wait) this.result = { outcome: 'invalid', token: 0 }
+    return !wait
+  }
+
+  resume(state: number): boolean {
+    const { agent, record } = this
+    if (caseOf(state) !== CASE_RECHECK) {
+      this.chosenFrom = load(agent.words, record + W_QUEUE)
+      this.result = { outcome: 'unparked', token: load(agent.words, record + W_TOKEN) }
+      return true
+    }
+    if (this.validate === undefined) {
+      this.result = { outcome: 'recheck', token: 0 }
+      return true
+    }
+    for (;;) {
+      const queue = load(agent.words, record + W_QUEUE)
+      lockQueue(agent, queue)
+      if (load(agent.words, record + W_QUEUE) !== queue) {
+        unlockQueue(agent, queue)
+        continue
+      }
+      // Moved to another queue, it waits for that one's reasons.
+      const wait = queue !== this.queue || this.isValid(queue)
+      if (wait) enqueueAgain(agent.words, queue, record)
+      unlockQueue(agent, queue)
+      if (wait) return false
+      this.result = { outcome: 'invalid', token: 0 }
+      return true
+    }
+  }
+
+  /** Its caller gave up at the moment when it was chosen: the next waiter gets the notify. */
+  override undo(): void {
+    if (this.result.outcome !== 'unparked') return
+    const { agent, chosenFrom } = this
+    lockQueue(agent, chosenFrom)
+    const next = this.claimNext(chosenFrom, this.result.token)
+    unlockQueue(agent, chosenFrom)
+    if (next !== 0) deliver(agent, next)
+  }
+
+  override yieldClaim(): void {
+    const { agent, record } = this
+    const { words } = agent
+    const queue = load(words, record + W_QUEUE)
+    lockQueue(agent, queue)
+    let next = 0
+    if (this.isNotified() && load(words, record + W_QUEUE) === queue) {
+      next = this.claimNext(queue, load(words, record + W_TOKEN))
+      if (next !== 0) enqueueAgain(words, queue, record)
+    }
+    unlockQueue(agent, queue)
+    if (next !== 0) deliver(agent, next)
+  }
+
+  private isNotified(): boolean {
+    const state = load(this.agent.words, this.record + W_STATE)
+    return phaseOf(state) === NOTIFIED && caseOf(state) !== CASE_RECHECK
+  }
+
+  private claimNext(queue: number, token: number): number {
+    const { words } = this.agent
+    return claimOne(this.agent, queue, token, this.key === 0 ? undefined : (r) => get(words, r + W_KEY) === this.key)
+  }
+
+  private isValid(queue: number): boolean {
+    try {
+      return this.validate?.() ?? true
+    } catch (error) {
+      unlockQueue(this.agent, queue)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * What happens when an agent dies: everything that others wait for goes on without it (W3).
+ *
+ * An agent can die between any two of its operations: holding a queue's lock, between claiming a waiter and waking it, between
+ * releasing a lock and waking its successor, or asleep. A reaper is any live agent that learns of the death.
+ *
+ *   phase of the dead agent    what holds
+ *   ALIVE → DEAD               one reaper won; its queue locks may be taken over (queue.ts rebuilds), what it owns may not yet
+ *   DEAD → REAPED              its own waiters are out, notifies that it had got and grants that it had not taken are passed on;
+ *                              what still names it as owner was its own: whoever wants it takes it over, as poisoned
+ *   REAPED → FREE              everybody who waits anywhere in the region has been told to look again; generation + 1
+ * Invariants D1 Every step can be done twice. A reaper that dies is replaced: who reaps it finds DEAD and REAPED slots with its tag
+ *               in A_REAPER and begins anew.
+ *            D2 A waiter looks at its lock's owner after it became WAITING, and is told to look again after REAPED: it can't sleep
+ *               on a lock whose owner is gone.
+ * Rejected   A list of the queues that an agent is working on (`intent`): telling every waiter to look again finds the same queues,
+ *            costs nothing while nobody dies, and also covers wakes that were lost between release and claim.
+ * Cost       One pass over all waiter records of the region, and a wake for each that waits. Deaths are rare.
+ */
+import { compareExchange, load, store } from '@heddle/atomics/ops'
+import {
+  A_BLOCKED,
+  A_HEIR,
+  A_REAPER,
+  A_STATUS,
+  A_THREAD,
+  agentRecord,
+  MAX_GENERATION,
+  OWNER_GENERATION_SHIFT,
+  OWNER_SHIFT,
+  PHASE_ALIVE,
+  PHASE_DEAD,
+  PHASE_FREE,
+  PHASE_MASK,
+  PHASE_REAPED,
+  PHASE_RETIRED,
+  STATUS_SHIFT,
+  LOCKED_BIT,
+} from '@heddle/atomics/internal'
+import type { Agent } from './agent.js'
+import { BELL, CANCELLED, CASE_RECHECK, CASE_TOKEN, FREE, GRANTED, NOTIFIED, W_LOCK, W_QUEUE, W_STATE, W_TOKEN, WAITING } from './layout.js'
+import { revokeFrom } from './lock-word.js'
+import { lockQueue, settle, unlockQueue } from './queue.js'
+import { raiseAll, ring } from './ready.js'
+import { caseOf, claim, phaseOf, release } from './record.js'
+import { chunksOf, forEachRecord, forEachRecordOf } from './slab.js'
+import { announce, claimOne, deliver } from './wake.js'
+
+/** Reaps every agent of a thread that has ended; returns how many there were. */
+export function reapThread(agent: Agent, threadId: number): number {
+  let reaped = 0
+  for (let id = 1; id <= agent.region.agents; id++) {
+    const record = agentRecord(id) >> 2
+    const status = load(agent.words, record + A_STATUS)
+    if ((status & PHASE_MASK) === PHASE_ALIVE && load(agent.words, record + A_THREAD) === threadId && id !== agent.id && reap(agent, id, status >>> STATUS_SHIFT)) reaped++
+  }
+  return reaped
+}
+
+/**
+ * Declares an agent dead and gives back what it had.
+ * @returns false when it was not alive with this generation, or another reaper was first
+ */
+export function reap(agent: Agent, id: number, generation: number): boolean {
+  const record = agentRecord(id) >> 2
+  const alive = (generation << STATUS_SHIFT) | PHASE_ALIVE
+  const { words } = agent
+  if (compareExchange(words, record + A_STATUS, alive, (generation << STATUS_SHIFT) | PHASE_DEAD) !== alive) return false
+  store(words, record + A_REAPER, agent.tag)
+  finish(agent, id, generation)
+  return true
+}
+
+/** The steps from DEAD to FREE; every one can be done twice (D1). */
+function finish(agent: Agent, id: number, generation: number): void {
+  const { words } = agent
+  const record = agentRecord(id) >> 2
+  const tag = (generation << OWNER_GENERATION_SHIFT) | (id << OWNER_SHIFT) | LOCKED_BIT
+  recoverHeir(agent, record)
+  const passed: number[] = []
+  forEachRecordOf(words, record, (r) => giveBack(agent, r, passed))
+  for (const main of passed) deliver(agent, main)
+  store(words, record + A_STATUS, (generation << STATUS_SHIFT) | PHASE_REAPED)
+  recheckEverybody(agent)
+  reapTheReaped(agent, tag)
+  store(words, record + A_BLOCKED, 0)
+  store(words, record + A_THREAD, 0)
+  store(words, record + A_REAPER, 0)
+  store(words, record + A_STATUS, generation === MAX_GENERATION ? PHASE_RETIRED : ((generation + 1) << STATUS_SHIFT) | PHASE_FREE)
+}
+
+/** It may have been granting a lock: taking over the lock of the heir's queue finishes or undoes that (queue.ts). */
+function recoverHeir(agent: Agent, record: number): void {
+  const { words } = agent
+  const heir = load(words, record + A_HEIR)
+  if (heir === 0) return
+  const q = load(words, heir + W_QUEUE)
+  lockQueue(agent, q)
+  unlockQueue(agent, q)
+  // Whoever held the lock with an heir has cleared it; one that died after its unlock had finished the grant.
+  store(words, record + A_HEIR, 0)
+}
+
+/** One record of the dead agent: out of its queue, and what it had been given goes to the next. */
+function giveBack(agent: Agent, r: number, passed: number[]): void {
+  const { words } = agent
+  const state = load(words, r + W_STATE)
+  const phase = phaseOf(state)
+  if (phase === FREE) return
+  // A waker may claim it while this looks: then that claim is passed on below.
+  if (phase === WAITING && !claim(words, r, CANCELLED)) {
+    giveBack(agent, r, passed)
+    return
+  }
+  const q = load(words, r + W_QUEUE)
+  if (q !== 0 && phase !== BELL) {
+    settle(agent, r)
+    if (phase === NOTIFIED && caseOf(state) !== CASE_RECHECK) {
+      lockQueue(agent, q)
+      const next = claimOne(agent, q, load(words, r + W_TOKEN))
+      unlockQueue(agent, q)
+      if (next !== 0) passed.push(next)
+    }
+    if (phase === GRANTED) revokeFrom(words, load(words, r + W_LOCK), r)
+  }
+  release(words, r)
+}
+
+/**
+ * Tells everybody who waits to look again, and tells again everybody who was claimed: what the dead agent had released without waking
+ * a successor, claimed without telling, or announced by half.
+ */
+function recheckEverybody(agent: Agent): void {
+  const { words, region } = agent
+  forEachRecord(words, region.agents, (r) => {
+    const state = load(words, r + W_STATE)
+    const phase = phaseOf(state)
+    const told = phase === NOTIFIED || phase === GRANTED || (phase === CANCELLED && caseOf(state) === CASE_TOKEN)
+    if (!told && !(phase === WAITING && claim(words, r, NOTIFIED, CASE_RECHECK))) return
+    announce(agent, r)
+    deliver(agent, r)
+  })
+  for (let id = 1; id <= region.agents; id++) {
+    const record = agentRecord(id) >> 2
+    if ((load(words, record + A_STATUS) & PHASE_MASK) !== PHASE_ALIVE) continue
+    raiseAll(words, record, chunksOf(words, record))
+    ring(words, record)
+  }
+}
+
+/** The dead agent may have been a reaper itself: its work is begun anew. */
+function reapTheReaped(agent: Agent, tag: number): void {
+  const { words } = agent
+  for (let id = 1; id <= agent.region.agents; id++) {
+    const record = agentRecord(id) >> 2
+    const status = load(words, record + A_STATUS)
+    const phase = status & PHASE_MASK
+    if ((phase === PHASE_DEAD || phase === PHASE_REAPED) && compareExchange(words, record + A_REAPER, tag, agent.tag) === tag) finish(agent, id, status >>> STATUS_SHIFT)
+  }
+}

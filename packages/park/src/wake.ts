@@ -1,0 +1,100 @@
+/**
+ * Waking: which waiter, and how it learns of it.
+ *
+ * Invariants V1 A notify claims exactly one waiter, or finds none (W1). A claim that can't run now is taken back while another
+ *               waiter can (V2), never dropped.
+ *            V2 A promise or fiber whose agent is blocked in a thread's wait can't run: it is chosen only when nobody else is there.
+ * Pairs      The waker sets the ready bit, then reads A_BLOCKED; an agent about to block writes A_BLOCKED, then drains its bits
+ *            (agent.ts, enterBlocked): one of them sees the other.
+ *            The bit and the claim come before the queue's unlock, the ring after it: a waker that dies in between leaves a claimed
+ *            record that nobody told, and its reaper tells it.
+ */
+import { get, load, notify, peek, store } from '@heddle/atomics/ops'
+import { A_BLOCKED, agentRecord, ownerId } from '@heddle/atomics/internal'
+import type { Agent } from './agent.js'
+import { KIND_THREAD, NOTIFIED, W_AGENT, W_KIND, W_STATE, W_TOKEN, W_WANT, WAITING } from './layout.js'
+import { firstOf, nextOf, unlink } from './queue.js'
+import { claim, mainOf, phaseOf, unclaim } from './record.js'
+import { ring, setReady } from './ready.js'
+
+/** Word index of the agent record that a waiter record belongs to. */
+export function agentOf(words: Int32Array, r: number): number {
+  return agentRecord(ownerId(get(words, r + W_AGENT))) >> 2
+}
+
+/** Whether a waiter could go on at once if it were chosen now (V2). */
+export function canRun(agent: Agent, main: number): boolean {
+  if (get(agent.words, main + W_KIND) === KIND_THREAD) return true
+  const owner = agentOf(agent.words, main)
+  return owner === agent.record || load(agent.words, owner + A_BLOCKED) === 0
+}
+
+/** Marks a claimed waiter ready where that takes a bit. Before the queue's unlock; `deliver` follows after it. */
+export function announce(agent: Agent, main: number): void {
+  if (get(agent.words, main + W_KIND) === KIND_THREAD) return
+  const owner = agentOf(agent.words, main)
+  if (owner !== agent.record) setReady(agent.words, owner, main)
+}
+
+/** Tells the agent of a claimed waiter. After the queue's unlock. */
+export function deliver(agent: Agent, main: number): void {
+  const { words } = agent
+  // The owner may have gone on by itself and used the record for something else: then this wakes nobody, or once too often.
+  if (peek(words, main + W_KIND) === KIND_THREAD) {
+    notify(words, main + W_STATE)
+    return
+  }
+  const owner = agentOf(words, main)
+  if (owner === agent.record) agent.makeReady(main)
+  else ring(words, owner)
+}
+
+/**
+ * Chooses and claims the first waiter that can run (the first of all when none can), with a token for it. Under the queue's lock.
+ * @returns the claimed record, to be delivered after the unlock; 0 when nobody waits
+ */
+export function claimOne(agent: Agent, q: number, token: number, matches?: (r: number) => boolean): number {
+  const { words } = agent
+  let blocked = 0
+  for (let r = firstOf(words, q), next = 0; r !== 0; r = next) {
+    next = nextOf(words, r)
+    if (matches !== undefined && !matches(r)) continue
+    const main = mainOf(words, r)
+    if (phaseOf(load(words, main + W_STATE)) !== WAITING) continue
+    if (canRun(agent, main) && claimRecord(agent, r, token)) {
+      if (canRun(agent, main) || !unclaim(words, main, NOTIFIED)) {
+        unlink(words, q, r)
+        return main
+      }
+    }
+    if (blocked === 0) blocked = r
+  }
+  // The list from `blocked` on may have changed only by claims of others: look once more, from the start, taking anybody.
+  for (let r = blocked === 0 ? 0 : firstOf(words, q), next = 0; r !== 0; r = next) {
+    next = nextOf(words, r)
+    if ((matches === undefined || matches(r)) && claimRecord(agent, r, token)) {
+      unlink(words, q, r)
+      return mainOf(words, r)
+    }
+  }
+  return 0
+}
+
+/** Claims every waiter that matches, at most `count`; appends them to `claimed`. Under the queue's lock. */
+export function claimMany(agent: Agent, q: number, token: number, count: number, claimed: number[], matches?: (r: number) => boolean): void {
+  while (claimed.length < count) {
+    const main = claimOne(agent, q, token, matches)
+    if (main === 0) return
+    claimed.push(main)
+  }
+}
+
+/** WAITING → NOTIFIED with a token, for a record or the main record of a link; the link's case goes with the claim. */
+function claimRecord(agent: Agent, r: number, token: number): boolean {
+  const { words } = agent
+  const main = mainOf(words, r)
+  store(words, r + W_TOKEN, token)
+  if (!claim(words, main, NOTIFIED, main === r ? 0 : get(words, r + W_WANT))) return false
+  announce(agent, main)
+  return true
+}
