@@ -6,9 +6,10 @@
  *   FREE     nobody's; the generation is the one that the next owner gets
  *   ALIVE    an agent of that generation runs (or ran until a moment ago and nobody has noticed)
  *   DEAD     declared dead; a reaper gives back what it had (park/reap.ts)
+ *   REAPED   what it waited for and had been granted is given back; what it owned may now be taken over, as poisoned
  *   RETIRED  the generation would wrap: the slot is never used again
- * Invariants I1 FREE → ALIVE is a compare-exchange by the agent itself, ALIVE → DEAD by anybody, DEAD → FREE (generation + 1)
- *               by the reaper alone, after everything that carries the old tag is gone.
+ * Invariants I1 FREE → ALIVE is a compare-exchange by the agent itself, ALIVE → DEAD by anybody, DEAD → REAPED → FREE
+ *               (generation + 1) by the reaper alone.
  *            I2 A tag (agent id and generation) is never reused, so "its status word still says ALIVE with this generation"
  *               is the whole test for a live owner.
  * Pairs      The status word's compare-exchange to FREE publishes the reaper's clean-up to the next owner of the slot.
@@ -25,6 +26,7 @@ import {
   OWNER_GENERATION_SHIFT,
   OWNER_SHIFT,
   PHASE_ALIVE,
+  PHASE_DEAD,
   PHASE_FREE,
   PHASE_MASK,
   STATUS_SHIFT,
@@ -82,4 +84,16 @@ export function registerAgent(words: Int32Array): AgentIdentity {
     if (compareExchange(words, index, status, status | PHASE_ALIVE) === status) return new AgentIdentity(id, status >>> STATUS_SHIFT, agentRecord(id))
   }
   throw new AgentLimitError(`all ${capacity} agent slots of this region are taken: create the region with a larger \`agents\` (at most 255)`)
+}
+
+/**
+ * Whether the owner named in a lock word is dead and reaped, so that what it owned may be taken over (as poisoned). While its
+ * reaping is under way this says no: a grant that it never took is still to be given back, and whoever waits is woken after.
+ */
+export function isOwnerGone(words: Int32Array, word: number): boolean {
+  const id = ownerId(word)
+  if (id === 0) return false
+  const status = load(words, (agentRecord(id) >> 2) + A_STATUS)
+  const alive = aliveStatus(word)
+  return status !== alive && status !== ((alive & ~PHASE_MASK) | PHASE_DEAD)
 }

@@ -61,6 +61,11 @@ const MIN_HEAP_BYTES = 4096
 /** One agent's regions by id, and its default. */
 const known = agentLocal(() => ({ byId: new Map<string, Region>(), fallback: undefined as Region | undefined }))
 
+/** Every region that this agent has made or opened. */
+export function knownRegions(): Region[] {
+  return [...known.get().byId.values()]
+}
+
 /**
  * Shared memory that every primitive of heddle lives in: one SharedArrayBuffer with a header, an allocator and a table of agents.
  *
