@@ -42,16 +42,26 @@ describe.each(packages)('$manifest.name', (one) => {
   })
 
   it('is imported by Node, every module of it', async () => {
-    const imports = specifiers(one).map((specifier, index) => `import * as module${index} from '${specifier}'`)
-    const counts = specifiers(one).map((_, index) => `Object.keys(module${index}).length`)
-    writeFileSync(join(project, 'main.js'), `${imports.join('\n')}\nconsole.log(JSON.stringify([${counts.join(', ')}]))\n`)
-    const exported = JSON.parse(await node(project, ['main.js'])) as number[]
-    expect(exported).toHaveLength(specifiers(one).length)
+    const { libraries, runs } = specifiers(one)
+    const imports = libraries.map((specifier, index) => `import * as module${index} from '${specifier}'`)
+    const counts = libraries.map((_, index) => `Object.keys(module${index}).length`)
+    const found = `${JSON.stringify(runs)}.map((specifier) => existsSync(fileURLToPath(import.meta.resolve(specifier))))`
+    const code = [
+      `import { existsSync } from 'node:fs'`,
+      `import { fileURLToPath } from 'node:url'`,
+      ...imports,
+      `console.log(JSON.stringify({ exported: [${counts.join(', ')}], found: ${found} }))`,
+    ]
+    writeFileSync(join(project, 'main.js'), code.join('\n'))
+    const { exported, found: there } = JSON.parse(await node(project, ['main.js'])) as { exported: number[]; found: boolean[] }
+    expect(exported).toHaveLength(libraries.length)
     expect(Math.min(...exported), 'a module that exports nothing').toBeGreaterThan(0)
+    expect(there).toEqual(runs.map(() => true))
   })
 
   it.each(Object.entries(resolutions))('has its types with moduleResolution %s', async (resolution, options) => {
-    const imports = specifiers(one).map(
+    const { libraries } = specifiers(one)
+    const imports = libraries.map(
       (specifier, index) => `import * as module${index} from '${specifier}'\nexport const names${index}: string[] = Object.keys(module${index})`,
     )
     // A wrong path would give `any`, which accepts this assignment: it must be refused.

@@ -12,7 +12,9 @@ export interface Manifest {
   name: string
   version: string
   private?: boolean
+  sideEffects: false | string[]
   exports: Record<string, unknown>
+  publishConfig: { exports: Record<string, { default?: string }> }
   dependencies?: Record<string, string>
 }
 export interface Package {
@@ -100,7 +102,12 @@ export async function install(folder: string, name: string, tarballs: Map<string
   await pnpm(folder, ['install', '--offline', '--ignore-workspace', '--no-frozen-lockfile', '--store-dir', join(dirname(folder), 'store')])
 }
 
-/** The specifiers under which a package's modules are imported. */
-export function specifiers({ manifest }: Package): string[] {
-  return Object.keys(manifest.exports).map((path) => manifest.name + path.slice(1))
+/** The specifiers under which a package's modules are imported; `runs` are the modules that a worker starts with, which do something when imported. */
+export function specifiers({ manifest }: Package): { libraries: string[]; runs: string[] } {
+  const all = Object.entries(manifest.publishConfig.exports).map(([path, { default: file = '' }]) => ({
+    specifier: manifest.name + path.slice(1),
+    file,
+  }))
+  const isRun = ({ file }: { file: string }): boolean => Array.isArray(manifest.sideEffects) && manifest.sideEffects.includes(file)
+  return { libraries: all.filter((one) => !isRun(one)).map(({ specifier }) => specifier), runs: all.filter(isRun).map(({ specifier }) => specifier) }
 }
