@@ -16,7 +16,7 @@
  * Can't find reads (they see the pattern: -572662528 in every word), writes that jump over the zones or restore the pattern, and
  *            writes to memory that was given out again.
  */
-import { fill, get, getByte, set, setByte } from '#ops'
+import { copy, fill, get, getByte, set } from '#ops'
 import { ownerId } from './agents.js'
 import { Allocator, type Leak, type RegionStats, checkRequest, notAllocated, pendingWord } from './allocator.js'
 import { InvalidArgumentError, MemoryDamageError } from './errors.js'
@@ -89,7 +89,7 @@ export class DebugAllocator extends Allocator {
     const text = payload + stackOffset(prefix, bytes)
     fill(words, (payload + RECORD_BYTES) >> 2, (text - payload - RECORD_BYTES) >> 2, ZONE_WORD)
     fill(this.region.bytes, at, bytes, 0)
-    for (let i = 0; i < stack.length; i++) setByte(this.region.bytes, text + i, stack.charCodeAt(i))
+    copy(this.region.bytes, text, stack, 0, stack.length)
     set(words, record + D_STATE, LIVE)
     this.unlock(me)
     this.done(me)
@@ -205,12 +205,10 @@ export class DebugAllocator extends Allocator {
     const at = get(words, record + D_AT)
     const end = at + get(words, record + D_BYTES)
     const text = this.textOf(payload)
-    for (let i = payload + RECORD_BYTES; i < text; i++) {
-      if (i === at) i = end
-      if (getByte(bytes, i) === ZONE_BYTE) continue
-      const where = i < at ? `${at - i} bytes before` : `${i - end} bytes behind the end of`
-      return [`a write went ${where} the block at byte ${at} (${end - at} bytes), allocated\n${this.stackOf(payload)}`]
-    }
+    let where = ''
+    for (let i = (payload + RECORD_BYTES) >> 2; i < at >> 2; i++) if (get(words, i) !== ZONE_WORD) where = `within ${at - (i << 2)} bytes before`
+    for (let i = end; i < text && where === ''; i++) if (getByte(bytes, i) !== ZONE_BYTE) where = `${i - end} bytes behind the end of`
+    if (where !== '') return [`a write went ${where} the block at byte ${at} (${end - at} bytes), allocated\n${this.stackOf(payload)}`]
     return []
   }
 
@@ -247,10 +245,10 @@ export class DebugAllocator extends Allocator {
   }
 
   private stackOf(payload: number): string {
-    const text = this.textOf(payload)
-    let stack = ''
-    for (let i = 0; i < get(this.words, (payload >> 2) + D_STACK); i++) stack += String.fromCharCode(getByte(this.region.bytes, text + i))
-    return stack
+    // Copied first: browsers don't decode shared memory.
+    const stack = new Uint8Array(get(this.words, (payload >> 2) + D_STACK))
+    copy(stack, 0, this.region.bytes.subarray(this.textOf(payload)), 0, stack.length)
+    return new TextDecoder().decode(stack)
   }
 
   private nextSerial(): number {
@@ -265,8 +263,8 @@ function stackOffset(prefix: number, bytes: number): number {
   return (prefix + bytes + BACK_ZONE + 3) & ~3
 }
 
-/** The stack of whoever called Region.alloc, as one-byte characters, cut to whole lines. */
-function stackHere(): string {
+/** The stack of whoever called Region.alloc, in UTF-8, cut to whole lines. */
+function stackHere(): Uint8Array {
   const lines = (new Error('allocation').stack ?? '').split('\n')
   // V8 puts a line with the error's message first; then come this function, DebugAllocator.alloc and Region.alloc.
   const frames = lines.slice(lines[0]?.startsWith('Error') === true ? 4 : 3)
@@ -275,5 +273,5 @@ function stackHere(): string {
     if (text.length + frame.length >= MAX_STACK) break
     text += (text === '' ? '' : '\n') + frame
   }
-  return text.replace(/[^\x20-\x7e\n]/g, '?')
+  return new TextEncoder().encode(text)
 }
