@@ -1,6 +1,7 @@
 /** Round trips between two threads: there and back again. */
 import { goContender } from '../../src/go.js'
 import { type Case, contender, expectEqual } from '../../src/suite.js'
+import { cells, parkers, promises } from './heddle.js'
 import { endPartner, type Partner, PING, PONG, startPartner } from './round-trip.js'
 
 /** The other thread answered every turn, and the last one. */
@@ -35,6 +36,7 @@ export const spinning: Case = {
       check: checkTurns,
       teardown: endPartner,
     }),
+    parkers({ name: 'heddle Parker', spin: true, target: { ns: 1000 } }),
     goContender('Go: goroutines, unbuffered channels', 'round-trip', (n) => n, 50),
   ],
 }
@@ -98,5 +100,8 @@ export const asleep: Case = {
       check: checkTurns,
       teardown: endPartner,
     }),
+    parkers({ name: 'heddle Parker', spin: false, target: { ratio: 1.2 } }),
+    cells({ name: 'heddle waitOn + notify', spin: false }),
+    promises({ name: 'heddle Parker, parkAsync', spin: false }),
   ],
 }
