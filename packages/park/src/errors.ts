@@ -28,3 +28,10 @@ export class ShutdownError extends HeddleError {
     super('ERR_SHUTDOWN', message, options)
   }
 }
+
+/** Those who wait, wait for one another: none of them could ever go on. */
+export class DeadlockError extends HeddleError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_DEADLOCK', message, options)
+  }
+}
