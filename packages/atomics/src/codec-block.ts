@@ -142,7 +142,9 @@ class JsonCodec<T> extends TextCodec<T> {
     this.writeText(region, at, text)
   }
   read(region: Region, at: number): T {
-    return JSON.parse(this.readText(region, at)) as T
+    const text = this.readText(region, at)
+    // A slot that was never written.
+    return (text === '' ? undefined : JSON.parse(text)) as T
   }
 }
 
@@ -162,7 +164,7 @@ class ValueCodec<T> extends BlockCodec<T> {
   }
   read(region: Region, at: number): T {
     const length = get(region.words, at >> 2)
-    return loadEncoded(region, this.data(region, at, length), length) as T
+    return (length === 0 ? undefined : loadEncoded(region, this.data(region, at, length), length)) as T
   }
 }
 
