@@ -1,5 +1,9 @@
 export default {
   ignoreExportsUsedInFile: true,
+  // Run by the path of their command, from tests/pack and scripts.
+  ignoreDependencies: ['@arethetypeswrong/cli', 'pnpm', 'publint'],
+  // Measured against where it is installed.
+  ignoreBinaries: ['go'],
   workspaces: {
     '.': {
       entry: ['scripts/*.{mjs,ts}', '*.config.{js,mjs,ts}', '.dependency-cruiser.mjs', '.size-limit.mjs', 'examples/main-job/main.mjs'],
