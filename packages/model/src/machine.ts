@@ -1,0 +1,626 @@
+/**
+ * Runs modelled threads: plain functions, suspended by replay and throw.
+ *
+ * A thread's function runs on the JS stack until an operation at which another thread is to go on. That thread then runs *on top
+ * of it*, inside the operation's call; when the one below is to go on, those above are stopped by a throw and will be run again
+ * from their top, with the logged results of what they did. So a thread that is not preempted is never run twice, and a switch
+ * back to a thread that still is on the stack costs one throw.
+ *
+ * Invariants I1 Live threads form the JS stack; `current` is the topmost.
+ *            I2 An operation is logged when, and only when, it has taken effect; a replay performs none of them again.
+ *            I3 After a suspension every operation of that thread throws again, so `finally` and `catch` blocks change nothing.
+ * Rejected   Real workers driven through `Atomics.wait` (a switch costs 50 µs); transforming functions to generators (the
+ *            checked code would not be the code that ships).
+ */
+import { type BufferCells, Cell, Memory } from './memory.js'
+import { Diverged, Random, type Search } from './search.js'
+import { DEAD, DONE, LOOPING, NEW, PENDING, READY, SPINNING, type SpawnOptions, SUSPENDED, Thread, type Waiter, WAITING } from './thread.js'
+import type { FindingKind, ModelOptions } from './types.js'
+
+export type View = Int32Array | BigInt64Array | Uint8Array | Float64Array
+
+/** The engine's own functions, whatever is swapped in while a check runs. */
+export const native = { ...pick(Atomics) }
+function pick(atomics: Atomics): Pick<Atomics, 'load' | 'store' | 'add' | 'sub' | 'and' | 'or' | 'xor' | 'exchange' | 'compareExchange' | 'wait' | 'notify'> {
+  const { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify } = atomics
+  return { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify }
+}
+
+/** Receives every operation of an execution that is looked at closely. */
+export type Tracer = (thread: Thread, name: string, cell: string, value: unknown, detail: string) => void
+
+export interface Failure {
+  kind: FindingKind
+  message: string
+  cause?: unknown
+}
+
+const FREE_SPINS = 60
+
+export class Machine {
+  current: Thread | null = null
+  ended = true
+  failure: Failure | null = null
+  /** A word turned out to be shared after operations on it had been let pass. */
+  stale = false
+  steps = 0
+  stepsTotal = 0
+  longest = 0
+  clock = 0
+  threads: Thread[] = []
+  memory = new Memory(1)
+  readonly locals = new Map<object, unknown>()
+  setupRandom = new Random(1)
+  tracer: Tracer | null = null
+  /** Every access is a scheduling point: for replays, which can't know yet what is shared. */
+  everywhere = false
+  readonly maxDeaths: number
+  deaths = 0
+  /** The earlier access of a race that was found: a thread, and a place in its log. */
+  raced: { thread: number; place: number } | null = null
+  private clockCell = new Cell('the clock', 1)
+  historyCell = new Cell('the history', 1)
+  execution = 0
+  private last = -1
+  private target: Thread | null = null
+  private readonly buried: { thread: Thread; clock: number[] }[] = []
+  private spawning: { run: (argument: number) => unknown; options: SpawnOptions }[] = []
+  private cellThreads = 0
+
+  constructor(
+    public search: Search,
+    readonly options: ModelOptions,
+  ) {
+    this.maxDeaths = options.deaths === true ? 1 : options.deaths === false ? 0 : (options.deaths ?? 0)
+  }
+
+  /** Forgets the former execution. The body runs next, then `run`. */
+  begin(): void {
+    this.execution++
+    this.current = null
+    this.ended = false
+    this.failure = null
+    this.raced = null
+    this.steps = 0
+    this.clock = 0
+    this.threads = []
+    this.spawning = []
+    this.locals.clear()
+    this.setupRandom = new Random(this.options.seed ?? 1)
+    this.deaths = 0
+    this.last = -1
+    this.target = null
+    this.buried.length = 0
+    this.search.begin(this.threads)
+  }
+
+  spawn(run: (argument: number) => unknown, options: SpawnOptions): number {
+    return this.spawning.push({ run, options }) - 1
+  }
+
+  /** Runs the threads that were spawned until nobody can go on. */
+  run(): void {
+    const count = this.spawning.length
+    if (this.cellThreads !== count) {
+      if (this.cellThreads !== 0) return this.fail('nondeterminism', `the body spawned ${count} threads, and ${this.cellThreads} in the execution before`)
+      this.cellThreads = count
+      this.memory = new Memory(count)
+      this.clockCell = new Cell('the clock', count)
+      this.historyCell = new Cell('the history', count)
+    }
+    this.memory.begin(this.execution)
+    this.clockCell.in(this.execution)
+    this.historyCell.in(this.execution)
+    for (const { run, options } of this.spawning) {
+      const id = this.threads.length
+      this.threads.push(new Thread(id, options.name ?? String.fromCharCode(65 + id), run, options, count))
+    }
+    for (const thread of this.threads) this.prepare(thread)
+    while (!this.ended) {
+      const next = this.take()
+      if (next === null) break
+      this.enter(next)
+    }
+    this.ended = true
+    this.search.close()
+    this.stepsTotal += this.steps
+    if (this.steps > this.longest) this.longest = this.steps
+  }
+
+  /** `before` runs in one piece, logged like the rest of the thread. */
+  private prepare(thread: Thread): void {
+    if (!thread.options.before) return
+    this.current = thread
+    thread.direct = 1
+    try {
+      thread.options.before()
+    } catch (error) {
+      if (error !== SUSPENDED) this.fail('assertion', `thread ${thread.name} threw ${describe(error)} before it started`, error)
+    }
+    thread.direct = 0
+    this.current = null
+  }
+
+  fail(kind: FindingKind, message: string, cause?: unknown): void {
+    if (this.failure === null) this.failure = { kind, message, cause }
+    this.ended = true
+  }
+
+  // Running threads.
+
+  private enter(thread: Thread): void {
+    const below = this.current
+    this.current = thread
+    thread.position = 0
+    thread.live = true
+    thread.unwinding = false
+    thread.locals = null
+    thread.microtasks = []
+    thread.callbacks.clear()
+    thread.nextCallback = 0
+    try {
+      thread.options.before?.()
+      const result = thread.run(thread.reaps)
+      if (!thread.unwinding) {
+        this.turns(thread)
+        this.finish(thread, result)
+      } else if (!this.ended) {
+        this.fail('nondeterminism', `thread ${thread.name} swallowed the suspension: a catch block caught what the checker throws to stop it, and went on without a further operation`)
+      }
+    } catch (error) {
+      if (!thread.unwinding && error !== SUSPENDED) this.fail('assertion', `thread ${thread.name} threw ${describe(error)}`, error)
+    }
+    thread.live = false
+    this.current = below
+  }
+
+  private finish(thread: Thread, result: unknown): void {
+    if (thread.position < thread.length) {
+      this.fail('nondeterminism', `thread ${thread.name} did fewer operations when it was run again with the same results`)
+      return
+    }
+    if (this.mayDie(thread) && this.search.choose(2) === 1) this.bury(thread)
+    if (thread.state !== DEAD) thread.state = DONE
+    thread.result = result
+  }
+
+  /** Callbacks of a thread whose function returned. */
+  private turns(thread: Thread): void {
+    this.microtasks(thread)
+    for (;;) {
+      let turn: [number, 'ok' | 'timed-out']
+      if (thread.position < thread.length) turn = this.replay(thread, 'turn', 0) as [number, 'ok' | 'timed-out']
+      else {
+        if (thread.turns.length === 0 && thread.pending.length === 0) return
+        thread.state = LOOPING
+        if (!thread.granted) this.handOver(thread)
+        thread.granted = false
+        turn = thread.turns.shift()!
+        this.note(thread, 'turn', 0, turn)
+        this.tracer?.(thread, 'turn', '', turn[1], '')
+      }
+      const callback = thread.callbacks.get(turn[0])
+      thread.callbacks.delete(turn[0])
+      callback?.(turn[1])
+      this.microtasks(thread)
+    }
+  }
+
+  private microtasks(thread: Thread): void {
+    for (let task = thread.microtasks.shift(); task !== undefined; task = thread.microtasks.shift()) task()
+  }
+
+  /** Stops the running thread: unwinds its function. */
+  private unwind(thread: Thread): never {
+    thread.unwinding = true
+    throw SUSPENDED
+  }
+
+  /** The running thread stands at an operation; returns when it is its turn. */
+  handOver(thread: Thread): void {
+    for (;;) {
+      const next = this.take()
+      if (next === thread) return
+      if (next === null) this.unwind(thread)
+      if (next.live) {
+        this.target = next
+        this.unwind(thread)
+      }
+      this.enter(next)
+      if (this.ended) this.unwind(thread)
+    }
+  }
+
+  private take(): Thread | null {
+    const next = this.target
+    if (next === null) return this.pick()
+    this.target = null
+    return next
+  }
+
+  /** Ends the execution with a failure, from inside an operation. */
+  stop(thread: Thread, kind: FindingKind, message: string): never {
+    this.fail(kind, message)
+    this.unwind(thread)
+  }
+
+  // Scheduling.
+
+  private pick(): Thread | null {
+    try {
+      return this.decide()
+    } catch (error) {
+      if (!(error instanceof Diverged)) throw error
+      this.fail('nondeterminism', error.message)
+      return null
+    }
+  }
+
+  private decide(): Thread | null {
+    const { search, threads } = this
+    for (;;) {
+      search.close()
+      if (this.ended) return null
+      let run = 0
+      let environment = 0
+      let offered = 0
+      for (const thread of threads) {
+        const bit = 1 << thread.id
+        if (this.canRun(thread)) run |= bit
+        else if (this.maySuffer(thread)) {
+          environment |= bit
+          if (thread.offered) offered |= bit
+        }
+        thread.offered = false
+      }
+      let forced = false
+      if (run === 0) {
+        const stalled = this.stalled()
+        if (stalled === null) {
+          this.ended = true
+          return null
+        }
+        if (stalled.run !== 0) {
+          run = stalled.run
+          forced = true
+        } else if (stalled.environment !== 0) {
+          environment = stalled.environment
+          offered = stalled.environment
+          forced = true
+        }
+      }
+      const id = search.schedule(run, environment, offered, this.last)
+      if (id < 0) {
+        this.ended = true
+        return null
+      }
+      const thread = threads[id]!
+      if (forced) for (const other of threads) search.order(other.clock)
+      if (((run >> id) & 1) === 1) {
+        this.last = id
+        this.resume(thread)
+        return thread
+      }
+      this.suffer(thread)
+    }
+  }
+
+  private canRun(thread: Thread): boolean {
+    switch (thread.state) {
+      case NEW:
+        return thread.options.reaper !== true || this.buried.length > 0
+      case READY:
+        return true
+      case SPINNING:
+        return thread.watched.some(({ view, index, seen }) => view[index] !== seen)
+      case LOOPING:
+        return thread.turns.length > 0
+      default:
+        return false
+    }
+  }
+
+  /** The picked thread can go on: what it waited for lies before its event. */
+  private resume(thread: Thread): void {
+    const { search } = this
+    if (thread.state === NEW && thread.options.reaper === true) {
+      const { thread: dead, clock } = this.buried.shift()!
+      thread.reaps = dead.id
+      search.order(clock)
+    } else if (thread.state === SPINNING) {
+      for (const { cell } of thread.watched) search.touch(cell.in(this.execution), false)
+      thread.reads = []
+    } else if (thread.state === LOOPING) {
+      const { clock, hb } = this.turnClocks.get(thread.turns[0]!)!
+      search.order(clock)
+      join(thread.hb, hb)
+    }
+    if (thread.wakeClock !== null) {
+      search.order(thread.wakeClock)
+      thread.wakeClock = null
+    }
+    thread.state = READY
+    thread.granted = true
+  }
+
+  /** Nobody can go on by himself. Null: the execution is over (the failure is set if that is a bug). */
+  private stalled(): { run: number; environment: number } | null {
+    const { threads } = this
+    let earliest = Infinity
+    for (const thread of threads) for (const waiter of waitersOf(thread)) if (waiter.deadline < earliest) earliest = waiter.deadline
+    if (earliest < Infinity) {
+      let environment = 0
+      for (const thread of threads) {
+        if (waitersOf(thread).some((waiter) => (this.options.timeouts === true ? waiter.deadline < Infinity : waiter.deadline === earliest))) environment |= 1 << thread.id
+      }
+      return { run: 0, environment }
+    }
+    const spinners = threads.filter((thread) => thread.state === SPINNING)
+    if (spinners.length > 0) {
+      const patient = spinners.filter((thread) => ++thread.stuck <= FREE_SPINS)
+      if (patient.length === spinners.length) {
+        this.clock += 2 ** Math.min(20, spinners[0]!.stuck)
+        return { run: spinners.reduce((mask, thread) => mask | (1 << thread.id), 0), environment: 0 }
+      }
+      this.fail('livelock', `${spinners.map(({ name }) => name).join(', ')} ${spinners.length > 1 ? 'spin' : 'spins'} for ever: nobody is left to change what ${spinners.length > 1 ? 'they read' : 'it reads'}`)
+      return null
+    }
+    const stuck = threads.filter((thread) => thread.state === WAITING || (thread.state === LOOPING && thread.options.loop !== 'idle'))
+    if (stuck.length === 0) return null
+    const lost = stuck.flatMap((thread) => waitersOf(thread)).find(({ view, index, expected }) => view !== null && native.load(view as Int32Array, index) !== expected)
+    if (lost !== undefined) {
+      const value = native.load(lost.view as Int32Array, lost.index)
+      this.fail('lost-wake', `thread ${lost.thread.name} waits for ever for ${lost.queue!.label.replace('waiters of ', '')} to change from ${lost.expected}; it is ${value}, and nobody notified`)
+    } else this.fail('deadlock', `${stuck.map(({ name }) => name).join(', ')} ${stuck.length > 1 ? 'wait' : 'waits'} for ever, and nobody else can go on`)
+    return null
+  }
+
+  // What may happen to a thread that waits.
+
+  private maySuffer(thread: Thread): boolean {
+    if (thread.state !== WAITING && thread.state !== LOOPING) return thread.pending.length > 0 && this.options.timeouts === true && thread.pending.some(({ deadline }) => deadline < Infinity)
+    if (this.options.timeouts === true && waitersOf(thread).some(({ deadline }) => deadline < Infinity)) return true
+    return this.mayDie(thread) || (thread.state === WAITING && this.options.spurious === true && thread.spurious === 0)
+  }
+
+  private suffer(thread: Thread): void {
+    const earliest = Math.min(...waitersOf(thread).map(({ deadline }) => deadline))
+    const happenings: (() => void)[] = []
+    for (const waiter of waitersOf(thread)) {
+      if (waiter.deadline === Infinity || (this.options.timeouts !== true && waiter.deadline !== earliest)) continue
+      happenings.push(() => {
+        this.clock = Math.max(this.clock, waiter.deadline)
+        this.search.touch(this.clockCell, true)
+        this.tracer?.(thread, 'timeout', waiter.queue?.label ?? '', 'timed-out', '')
+        this.wake(waiter, 'timed-out', null)
+      })
+    }
+    if (thread.state === WAITING && this.options.spurious === true && thread.spurious === 0) {
+      happenings.push(() => {
+        thread.spurious++
+        this.tracer?.(thread, 'spurious wake', thread.waiter!.queue!.label, 'ok', '')
+        this.wake(thread.waiter!, 'ok', null)
+      })
+    }
+    if (thread.state !== READY && this.mayDie(thread)) {
+      happenings.push(() => this.bury(thread))
+    }
+    happenings[happenings.length > 1 ? this.search.choose(happenings.length) : 0]!()
+  }
+
+  /** Ends a wait. `by`: the notifier. */
+  wake(waiter: Waiter, outcome: 'ok' | 'timed-out', by: Thread | null): void {
+    const { thread, queue } = waiter
+    if (queue !== null) {
+      this.search.touch(queue, true)
+      remove(queue.waiters, waiter)
+      for (const other of queue.waiters) other.thread.offered = true
+    }
+    const clock = this.search.current?.clock ?? thread.clock
+    const hb = by === null ? thread.hb : by.hb.slice()
+    if (waiter.id < 0) {
+      thread.waiter = null
+      thread.state = READY
+      thread.wakeResult = outcome
+      thread.wakeClock = clock
+      join(thread.hb, hb)
+    } else {
+      remove(thread.pending, waiter)
+      const turn: [number, 'ok' | 'timed-out'] = [waiter.id, outcome]
+      thread.turns.push(turn)
+      this.turnClocks.set(turn, { clock, hb })
+    }
+  }
+  private readonly turnClocks = new WeakMap<object, { clock: number[]; hb: number[] }>()
+
+  // Death.
+
+  mayDie(thread: Thread): boolean {
+    return this.deaths < this.maxDeaths && thread.options.mortal !== false && thread.options.reaper !== true && !thread.declaredDead
+  }
+
+  /** A point at which the running thread may die, or be declared dead. Asked once for each place in its log. */
+  deathPoint(thread: Thread): void {
+    if (thread.askedAt === thread.length || thread.direct > 0 || !this.mayDie(thread)) return
+    thread.askedAt = thread.length
+    const fate = this.choose(thread, this.options.zombies === true ? 3 : 2)
+    if (fate === 0) return
+    if (fate === 1) {
+      this.bury(thread)
+      thread.granted = false
+      this.handOver(thread)
+      throw new Error('unreachable: a dead thread was picked')
+    }
+    this.declareDead(thread)
+    this.tracer?.(thread, 'declared dead', '', '', 'and runs on')
+  }
+
+  private declareDead(thread: Thread): void {
+    this.deaths++
+    thread.declaredDead = true
+    this.buried.push({ thread, clock: this.search.current?.clock ?? thread.clock })
+  }
+
+  private bury(thread: Thread): void {
+    this.declareDead(thread)
+    for (const waiter of waitersOf(thread)) {
+      if (waiter.queue === null) continue
+      this.search.touch(waiter.queue, true)
+      remove(waiter.queue.waiters, waiter)
+    }
+    thread.waiter = null
+    thread.pending.length = 0
+    thread.state = DEAD
+    this.tracer?.(thread, 'dies', '', '', '')
+  }
+
+  /** A value that the search chooses, for a thread or for the body. */
+  choose(thread: Thread | null, options: number): number {
+    try {
+      return this.search.choose(options)
+    } catch (error) {
+      if (thread === null || !(error instanceof Diverged)) throw error
+      return this.stop(thread, 'nondeterminism', error.message)
+    }
+  }
+
+  // Logging.
+
+  /** The logged result of an operation that is done again. */
+  replay(thread: Thread, operation: string | number, index: number): unknown {
+    const at = thread.position++
+    const signature = typeof operation === 'string' ? hash(operation) * 16777216 + index : operation * 16777216 + index
+    if (thread.signatures[at] !== signature) {
+      this.stop(thread, 'nondeterminism', `thread ${thread.name} did another operation at its step ${at} when it was run again with the same results: it keeps state outside of shared memory (a JS field, a closure), reads a clock or draws a random number`)
+    }
+    const value = thread.log[at]
+    if (value === PENDING) return (thread.log[at] = thread.wakeResult)
+    return value
+  }
+
+  /** Logs an operation that took effect. */
+  note(thread: Thread, operation: string | number, index: number, value: unknown): void {
+    if (thread.direct > 0 && thread.live) return
+    const at = thread.length
+    const signature = typeof operation === 'string' ? hash(operation) * 16777216 + index : operation * 16777216 + index
+    thread.signatures[at] = signature
+    thread.log[at] = value
+    const { cycles } = thread
+    for (let p = 1; p <= 4; p++) cycles[p] = at >= p && thread.signatures[at - p] === signature && thread.log[at - p] === value ? cycles[p]! + 1 : 0
+    thread.position = thread.length = at + 1
+  }
+
+  /** Whether accesses of the thread count: not those of `before`, which come before every thread. */
+  tracks(thread: Thread): boolean {
+    return thread.direct === 0 || thread.live
+  }
+
+  // Visibility.
+
+  /** Every operation comes here first when it is not replayed. */
+  arrive(thread: Thread): void {
+    if (thread.unwinding || this.ended) this.unwind(thread)
+    if (++this.steps > (this.options.maxSteps ?? 20_000)) this.stop(thread, 'livelock', `more than ${this.options.maxSteps ?? 20_000} operations in one execution (maxSteps)`)
+    const { cycles } = thread
+    if ((cycles[1]! >= 3 || cycles[2]! >= 6 || cycles[3]! >= 9 || cycles[4]! >= 12) && thread.direct === 0 && thread.freedAt !== thread.length) {
+      const period = cycles[1]! >= 3 ? 1 : cycles[2]! >= 6 ? 2 : cycles[3]! >= 9 ? 3 : 4
+      this.spin(thread, period)
+    }
+  }
+
+  /** Blocks until a word read in the last `period` reads changes. */
+  spin(thread: Thread, period: number): void {
+    thread.watched = thread.reads.slice(-period)
+    thread.freedAt = thread.length
+    if (thread.watched.some(({ view, index, seen }) => view[index] !== seen)) return
+    thread.state = SPINNING
+    thread.granted = false
+    this.handOver(thread)
+  }
+
+  /** Lets an atomic access (or a `peek`) happen when it is its turn; says whether the search has to know of it. */
+  admit(thread: Thread, cell: Cell, write: boolean): boolean {
+    if (!this.tracks(thread)) return false
+    const visible = this.isVisible(thread, cell, write)
+    if (visible && thread.direct === 0) this.point(thread)
+    return visible
+  }
+
+  /** Whether an atomic access (or a `peek`) to the cell is a scheduling point; keeps the books on who shares what. */
+  isVisible(thread: Thread, cell: Cell, write: boolean): boolean {
+    if (cell.first !== thread.id || (write && !cell.written)) this.share(thread, cell, write)
+    if ((cell.multi && cell.written) || this.everywhere) return true
+    cell.hidden = true
+    return false
+  }
+
+  /** The same for plain accesses, which are scheduling points only where somebody peeks. */
+  isPlainVisible(thread: Thread, cell: Cell, write: boolean): boolean {
+    if (cell.first !== thread.id || (write && !cell.written)) this.share(thread, cell, write)
+    if ((cell.peeked && cell.multi && cell.written) || this.everywhere) return true
+    cell.hiddenPlain = true
+    return false
+  }
+
+  private share(thread: Thread, cell: Cell, write: boolean): void {
+    const before = cell.multi && cell.written
+    if (cell.first < 0) cell.first = thread.id
+    else if (cell.first !== thread.id) cell.multi = true
+    if (write) cell.written = true
+    if (!before && cell.multi && cell.written && (cell.hidden || (cell.peeked && cell.hiddenPlain))) this.stale = true
+  }
+
+  /** A scheduling point: returns when the thread may perform the operation that it stands at. */
+  point(thread: Thread): void {
+    if (thread.granted) thread.granted = false
+    else {
+      this.handOver(thread)
+      thread.granted = false
+    }
+  }
+
+  /** The cells of a view; null when it is not shared. */
+  cells(view: ArrayBufferView): BufferCells | null {
+    return this.memory.of(view)
+  }
+
+  /** The time, as the running thread may see it. */
+  now(thread: Thread): number {
+    if (this.options.timeouts === true && thread.direct === 0) {
+      this.point(thread)
+      this.search.touch(this.clockCell, false)
+    }
+    return this.clock
+  }
+
+  advance(thread: Thread | null, milliseconds: number): void {
+    if (thread !== null && this.options.timeouts === true && thread.direct === 0) {
+      this.point(thread)
+      this.search.touch(this.clockCell, true)
+    }
+    this.clock += milliseconds
+  }
+}
+
+function waitersOf(thread: Thread): readonly Waiter[] {
+  return thread.waiter === null ? thread.pending : [thread.waiter, ...thread.pending]
+}
+
+function remove<T>(list: T[], item: T): void {
+  const at = list.indexOf(item)
+  if (at >= 0) list.splice(at, 1)
+}
+
+export function join(into: number[], from: readonly number[]): void {
+  for (let i = 0; i < into.length; i++) if (from[i]! > into[i]!) into[i] = from[i]!
+}
+
+function hash(text: string): number {
+  let value = 7
+  for (let i = 0; i < text.length; i++) value = (value * 31 + text.charCodeAt(i)) & 0xffff
+  return value + 64
+}
+
+export function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}

@@ -1,0 +1,668 @@
+/**
+ * The modelled implementation of heddle's `ops`: every access to shared memory goes to the real buffer, at the moment that the
+ * search decides, and only once.
+ *
+ * Each operation reads the same way: replayed → the logged result; else arrive, be scheduled if it is visible, act, keep the
+ * books (races, dependence, log).
+ */
+import type { AgentLocal, Ops } from '@heddle/atomics/ops-model'
+import { ATOMIC_READ, ATOMIC_WRITE, type BufferCells, type Cell, PLAIN_READ, PLAIN_WRITE } from './memory.js'
+import { describe, join, type Machine, native, type View } from './machine.js'
+import { PENDING, type Thread, type Waiter, WAITING } from './thread.js'
+
+type Words = Int32Array
+type Value = number | bigint
+type IntegerView = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array
+
+const LOAD = 1
+const STORE = 2
+const ADD = 3
+const SUB = 4
+const AND = 5
+const OR = 6
+const XOR = 7
+const EXCHANGE = 8
+const CAS = 9
+const WAIT = 10
+const NOTIFY = 11
+const WAIT_ASYNC = 12
+const PAUSE = 13
+const GET = 14
+const SET = 15
+const PEEK = 16
+const COPY = 17
+const FILL = 18
+const NOW = 19
+const RANDOM = 20
+const BUFFER = 21
+const EFFECT = 22
+const TIMER = 23
+const CHOOSE = 24
+const MARK = 25
+const NAMES = ['', 'load', 'store', 'add', 'sub', 'and', 'or', 'xor', 'exchange', 'compareExchange', 'wait', 'notify', 'waitAsync', 'pause', 'get', 'set', 'peek', 'copy', 'fill', 'now', 'random', 'createBuffer', 'effect', 'timer'] // prettier-ignore
+const MODIFY: Record<number, (view: never, index: number, value: never) => Value> = {
+  [ADD]: native.add as never,
+  [SUB]: native.sub as never,
+  [AND]: native.and as never,
+  [OR]: native.or as never,
+  [XOR]: native.xor as never,
+  [EXCHANGE]: native.exchange as never,
+}
+
+/** A word of a buffer of the check, as the operations name it. */
+export class ModelledOps {
+  private readonly pool = new Map<number, SharedArrayBuffer[]>()
+  private readonly used: SharedArrayBuffer[] = []
+
+  constructor(private readonly machine: Machine) {}
+
+  /** Takes the buffers of the former execution back. */
+  recycle(): void {
+    for (const buffer of this.used) {
+      const list = this.pool.get(buffer.byteLength)
+      if (list === undefined) this.pool.set(buffer.byteLength, [buffer])
+      else list.push(buffer)
+    }
+    this.used.length = 0
+  }
+
+  // Atomics.
+
+  load<T extends Value>(view: IntegerView, index: number): T {
+    const { machine } = this
+    const thread = machine.current
+    const cells = thread === null ? null : machine.cells(view)
+    if (thread === null || cells === null) return native.load(view as Words, index) as T
+    if (thread.position < thread.length) return machine.replay(thread, LOAD, index) as T
+    machine.arrive(thread)
+    const cell = this.cellOf(cells, view, index)
+    const visible = machine.admit(thread, cell, false)
+    const value = native.load(view as Words, index) as Value
+    this.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    if (visible) machine.search.touch(cell, false)
+    this.sees(thread, view, index, value, cell)
+    return this.done(thread, LOAD, view, index, value, cell) as T
+  }
+
+  store<T extends Value>(view: IntegerView, index: number, value: T): T {
+    const { machine } = this
+    const thread = machine.current
+    const cells = thread === null ? null : machine.cells(view)
+    if (thread === null || cells === null) return native.store(view as Words, index, value as number) as T
+    if (thread.position < thread.length) return machine.replay(thread, STORE, index) as T
+    machine.arrive(thread)
+    const cell = this.cellOf(cells, view, index)
+    machine.deathPoint(thread)
+    const visible = machine.admit(thread, cell, true)
+    const before = native.load(view as Words, index) as Value
+    const result = native.store(view as Words, index, value as number) as Value
+    this.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    if (visible) machine.search.touch(cell, true)
+    if (before !== native.load(view as Words, index)) this.changed(thread)
+    return this.done(thread, STORE, view, index, result, cell) as T
+  }
+
+  modify<T extends Value>(operation: number, view: IntegerView, index: number, value: T): T {
+    const { machine } = this
+    const thread = machine.current
+    const act = MODIFY[operation]!
+    const cells = thread === null ? null : machine.cells(view)
+    if (thread === null || cells === null) return act(view as never, index, value as never) as T
+    if (thread.position < thread.length) return machine.replay(thread, operation, index) as T
+    machine.arrive(thread)
+    const cell = this.cellOf(cells, view, index)
+    machine.deathPoint(thread)
+    const visible = machine.admit(thread, cell, true)
+    const before = act(view as never, index, value as never)
+    this.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    this.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    if (visible) machine.search.touch(cell, true)
+    if (before !== native.load(view as Words, index)) this.changed(thread)
+    else this.sees(thread, view, index, before, cell)
+    return this.done(thread, operation, view, index, before, cell, value) as T
+  }
+
+  compareExchange<T extends Value>(view: IntegerView, index: number, expected: T, replacement: T): T {
+    const { machine } = this
+    const thread = machine.current
+    const cells = thread === null ? null : machine.cells(view)
+    if (thread === null || cells === null) return native.compareExchange(view as Words, index, expected as number, replacement as number) as T
+    if (thread.position < thread.length) return machine.replay(thread, CAS, index) as T
+    machine.arrive(thread)
+    const cell = this.cellOf(cells, view, index)
+    machine.deathPoint(thread)
+    const succeeds = native.load(view as Words, index) === expected
+    const visible = machine.admit(thread, cell, succeeds)
+    const before = native.compareExchange(view as Words, index, expected as number, replacement as number) as Value
+    const after = native.load(view as Words, index) as Value
+    const wrote = after !== before || before === normal(view, expected)
+    this.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    if (wrote) this.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    if (visible) {
+      if (wrote && !cell.written) machine.isVisible(thread, cell, true)
+      machine.search.touch(cell, wrote)
+    }
+    if (after !== before) this.changed(thread)
+    else this.sees(thread, view, index, before, cell)
+    return this.done(thread, CAS, view, index, before, cell, machine.tracer === null ? undefined : `${expected} → ${replacement}`) as T
+  }
+
+  // Waiting.
+
+  wait(view: Words | BigInt64Array, index: number, expected: Value, timeout = Infinity): 'ok' | 'not-equal' | 'timed-out' {
+    const { machine } = this
+    const thread = machine.current
+    if (thread === null) throw new Error('heddle model: the body and its final check can not wait; only threads can')
+    if (thread.position < thread.length) return machine.replay(thread, WAIT, index) as 'ok' | 'not-equal' | 'timed-out'
+    machine.arrive(thread)
+    if (thread.direct > 0) throw new Error('heddle model: an effect can not wait')
+    thread.pauses = 0
+    const cell = this.beginWait(thread, view, index)
+    const value = native.load(view as Words, index) as Value
+    if (value !== normal(view, expected)) {
+      this.sees(thread, view as View, index, value, cell)
+      return this.done(thread, WAIT, view, index, 'not-equal', cell) as 'not-equal'
+    }
+    if (!(timeout > 0)) return this.done(thread, WAIT, view, index, 'timed-out', cell) as 'timed-out'
+    const queue = cell.queue(machine.execution)
+    const waiter: Waiter = { thread, queue, view, index, expected: value, id: -1, deadline: machine.clock + timeout }
+    machine.isVisible(thread, queue, true)
+    machine.search.touch(queue, true)
+    queue.waiters.push(waiter)
+    thread.waiter = waiter
+    thread.state = WAITING
+    thread.offered = true
+    const at = thread.length
+    machine.note(thread, WAIT, index, PENDING)
+    machine.tracer?.(thread, 'wait', cell.label, 'sleeps', `while ${expected}${timeout === Infinity ? '' : `, at most ${timeout} ms`}`)
+    machine.handOver(thread)
+    thread.log[at] = thread.wakeResult
+    machine.tracer?.(thread, 'wait', cell.label, thread.wakeResult, 'returns')
+    return thread.wakeResult
+  }
+
+  waitAsync(view: Words, index: number, expected: number, timeout = Infinity): ReturnType<NonNullable<Ops['waitAsync']>> {
+    const { machine } = this
+    const thread = machine.current
+    if (thread === null) throw new Error('heddle model: the body and its final check can not wait; only threads can')
+    let result: 'not-equal' | 'timed-out' | number
+    if (thread.position < thread.length) result = machine.replay(thread, WAIT_ASYNC, index) as typeof result
+    else {
+      machine.arrive(thread)
+      const cell = this.beginWait(thread, view, index)
+      const value = native.load(view, index)
+      if (value !== normal(view, expected)) result = 'not-equal'
+      else if (!(timeout > 0)) result = 'timed-out'
+      else {
+        result = thread.nextCallback
+        const queue = cell.queue(machine.execution)
+        const waiter: Waiter = { thread, queue, view, index, expected: value, id: result, deadline: machine.clock + timeout }
+        machine.isVisible(thread, queue, true)
+        machine.search.touch(queue, true)
+        queue.waiters.push(waiter)
+        thread.pending.push(waiter)
+        thread.offered = true
+      }
+      this.done(thread, WAIT_ASYNC, view, index, result, cell)
+    }
+    if (typeof result === 'string') return { async: false, value: result }
+    return { async: true, value: this.thenable(thread, thread.nextCallback++) }
+  }
+
+  /** What `waitAsync` gives in place of a promise: runs its callbacks in a turn of the thread. */
+  private thenable(thread: Thread, id: number): PromiseLike<'ok' | 'timed-out'> {
+    const callbacks: ((outcome: 'ok' | 'timed-out') => unknown)[] = []
+    let settled: 'ok' | 'timed-out' | undefined
+    thread.callbacks.set(id, (outcome) => {
+      settled = outcome
+      for (const callback of callbacks) callback(outcome)
+    })
+    return {
+      then: (onSettled?: ((outcome: 'ok' | 'timed-out') => unknown) | null) => {
+        if (onSettled) {
+          if (settled === undefined) callbacks.push(onSettled)
+          else thread.microtasks.push(() => onSettled(settled!))
+        }
+        return undefined as never
+      },
+    }
+  }
+
+  private beginWait(thread: Thread, view: IntegerView, index: number): Cell {
+    const { machine } = this
+    const cells = machine.cells(view)
+    if (cells === null) throw new TypeError('a wait needs a view of a SharedArrayBuffer')
+    const cell = this.cellOf(cells, view, index)
+    machine.isVisible(thread, cell, false)
+    machine.point(thread)
+    this.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    machine.search.touch(cell, false)
+    return cell
+  }
+
+  notify(view: Words | BigInt64Array, index: number, count = Infinity): number {
+    const { machine } = this
+    const thread = machine.current
+    const cells = thread === null ? null : machine.cells(view)
+    if (thread === null || cells === null) return 0
+    if (thread.position < thread.length) return machine.replay(thread, NOTIFY, index) as number
+    machine.arrive(thread)
+    const cell = this.cellOf(cells, view, index)
+    machine.deathPoint(thread)
+    const queue = cell.queue(machine.execution)
+    const visible = machine.admit(thread, queue, false)
+    let woken = 0
+    if (queue.waiters.length > 0) {
+      while (queue.waiters.length > 0 && woken < count) {
+        const at = machine.options.notifyOrder === 'any' && queue.waiters.length > 1 && count < queue.waiters.length + woken ? machine.search.choose(queue.waiters.length) : 0
+        machine.wake(queue.waiters[at]!, 'ok', thread)
+        woken++
+      }
+      thread.hb[thread.id]!++
+      this.changed(thread)
+    } else if (visible) machine.search.touch(queue, false)
+    return this.done(thread, NOTIFY, view, index, woken, cell, count === Infinity ? 'all' : count) as number
+  }
+
+  pause(): void {
+    const { machine } = this
+    const thread = machine.current
+    if (thread === null) return
+    if (thread.position < thread.length) {
+      machine.replay(thread, PAUSE, 0)
+      return
+    }
+    machine.arrive(thread)
+    if (thread.reads.length > 0) {
+      thread.pauses++
+      if (thread.pauses > 1 && thread.direct === 0 && thread.freedAt !== thread.length) machine.spin(thread, thread.reads.length)
+      thread.reads = []
+    }
+    machine.note(thread, PAUSE, 0, undefined)
+  }
+
+  /** The thread saw a value: if it spins, it waits for another. */
+  private sees(thread: Thread, view: IntegerView | View, index: number, seen: Value, cell: Cell): void {
+    if (thread.reads.length >= 32) thread.reads.shift()
+    thread.reads.push({ view: view as View, index, seen, cell })
+  }
+
+  /** The thread changed something: it does not merely spin. */
+  private changed(thread: Thread): void {
+    thread.pauses = 0
+    thread.stuck = 0
+    thread.reads.length = 0
+    thread.cycles.fill(0)
+  }
+
+  private readAtomic(thread: Thread, cell: Cell, width: number): void {
+    if (cell.published !== null) join(thread.hb, cell.published)
+    if (this.machine.options.races !== false && this.machine.tracks(thread)) this.judgeAtomic(thread, cell, width, ATOMIC_READ)
+  }
+
+  private writeAtomic(thread: Thread, cell: Cell, width: number): void {
+    if (this.machine.options.races !== false && this.machine.tracks(thread)) this.judgeAtomic(thread, cell, width, ATOMIC_WRITE)
+    cell.published = thread.hb.slice()
+    thread.hb[thread.id]!++
+  }
+
+  private judgeAtomic(thread: Thread, cell: Cell, width: number, kind: number): void {
+    this.judge(thread, cell, cell.access(thread, kind, width), kind)
+    if (cell.bytes !== null) for (const byte of cell.bytes) this.judge(thread, byte, byte.in(this.machine.execution).check(thread, kind), kind)
+  }
+
+  /** Ends the check when an access raced. */
+  private judge(thread: Thread, cell: Cell, other: number, kind: number): void {
+    if (other < 0) return
+    const { machine } = this
+    const count = machine.threads.length
+    const otherKind = Math.floor(other / count)
+    const otherThread = machine.threads[other % count]!
+    const words = ['plain read', 'plain write', 'atomic read', 'atomic write']
+    const mixed = kind >= ATOMIC_READ && otherKind >= ATOMIC_READ
+    const place = cell.places[other]!
+    machine.raced = { thread: otherThread.id, place }
+    machine.tracer?.(thread, words[kind]!, cell.label, '', 'races here')
+    machine.stop(
+      thread,
+      mixed ? 'mixed-size' : 'race',
+      mixed
+        ? `threads ${otherThread.name} and ${thread.name} access ${cell.label} atomically with different widths, and nothing orders them`
+        : `${words[kind]!} of ${cell.label} by thread ${thread.name} races with a ${words[otherKind]!} by thread ${otherThread.name}: nothing orders them`,
+    )
+  }
+
+  // Plain accesses.
+
+  get(view: View, index: number, operation = GET): Value {
+    const { machine } = this
+    const thread = machine.current
+    const cells = thread === null ? null : machine.cells(view)
+    if (thread === null || cells === null) return view[index]!
+    if (thread.position < thread.length) return machine.replay(thread, operation, index) as Value
+    machine.arrive(thread)
+    if (machine.tracks(thread)) {
+      if (operation === PEEK) this.peekable(thread, this.cellOf(cells, view, index))
+      else this.plain(thread, cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT, PLAIN_READ)
+    }
+    const value = view[index]!
+    const cell = this.cellOf(cells, view, index)
+    this.sees(thread, view, index, value, cell)
+    return this.done(thread, operation, view, index, value, cell) as Value
+  }
+
+  private peekable(thread: Thread, cell: Cell): void {
+    const { machine } = this
+    if (!cell.peeked) {
+      cell.peeked = true
+      if (cell.hiddenPlain && cell.written && (cell.multi || cell.first !== thread.id)) machine.stale = true
+    }
+    if (machine.admit(thread, cell, false)) machine.search.touch(cell, false)
+  }
+
+  set(view: View, index: number, value: Value): void {
+    const { machine } = this
+    const thread = machine.current
+    const cells = thread === null ? null : machine.cells(view)
+    if (thread === null || cells === null) {
+      view[index] = value
+      return
+    }
+    if (thread.position < thread.length) {
+      machine.replay(thread, SET, index)
+      return
+    }
+    machine.arrive(thread)
+    machine.deathPoint(thread)
+    if (machine.tracks(thread)) this.plain(thread, cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT, PLAIN_WRITE)
+    const before = view[index]
+    view[index] = value
+    if (before !== view[index]) this.changed(thread)
+    this.done(thread, SET, view, index, value, this.cellOf(cells, view, index))
+  }
+
+  /** Checks a plain access of some bytes for races; a scheduling point where somebody peeks. */
+  private plain(thread: Thread, cells: BufferCells, from: number, length: number, kind: number): void {
+    const { machine } = this
+    const { execution } = machine
+    const write = kind === PLAIN_WRITE
+    const end = from + length
+    let visible = false
+    for (let word = from >> 2; word << 2 < end; word++) {
+      if (machine.isPlainVisible(thread, cells.cell(word, execution), write)) visible = true
+    }
+    if (visible && thread.direct === 0) machine.point(thread)
+    for (let word = from >> 2; word << 2 < end; word++) {
+      const cell = cells.cell(word, execution)
+      const first = Math.max(from - (word << 2), 0)
+      const last = Math.min(end - (word << 2), 4)
+      if (machine.options.races !== false) this.checkPlain(thread, cell, first, last, kind)
+      if (visible && cell.peeked) machine.search.touch(cell, write)
+    }
+  }
+
+  private checkPlain(thread: Thread, cell: Cell, first: number, last: number, kind: number): void {
+    const { execution } = this.machine
+    if (last - first === 4) {
+      this.judge(thread, cell, cell.access(thread, kind, 4), kind)
+      if (cell.bytes !== null) for (const byte of cell.bytes) this.judge(thread, byte, byte.in(execution).check(thread, kind), kind)
+      return
+    }
+    this.judge(thread, cell, cell.check(thread, kind), kind)
+    for (let offset = first; offset < last; offset++) {
+      const byte = cell.byte(offset, execution)
+      this.judge(thread, byte, byte.access(thread, kind, 1), kind)
+    }
+  }
+
+  copy(target: ArrayBufferView & { BYTES_PER_ELEMENT: number }, targetIndex: number, source: typeof target, sourceIndex: number, length: number): void {
+    const { machine } = this
+    const thread = machine.current
+    type Any = Int32Array
+    const act = (from: Any): void => (target as Any).set(from, targetIndex)
+    const part = (): Any => (source as Any).subarray(sourceIndex, sourceIndex + length)
+    const to = machine.cells(target)
+    const from = machine.cells(source)
+    if (thread === null || (to === null && from === null)) return act(part())
+    if (thread.position < thread.length) {
+      const logged = machine.replay(thread, COPY, sourceIndex)
+      if (to === null) act(logged as Any)
+      return
+    }
+    machine.arrive(thread)
+    const bytes = length * target.BYTES_PER_ELEMENT
+    if (to !== null) machine.deathPoint(thread)
+    if (machine.tracks(thread) && bytes > 0) {
+      if (from !== null) this.plain(thread, from, source.byteOffset + sourceIndex * source.BYTES_PER_ELEMENT, bytes, PLAIN_READ)
+      if (to !== null) this.plain(thread, to, target.byteOffset + targetIndex * target.BYTES_PER_ELEMENT, bytes, PLAIN_WRITE)
+    }
+    const data = part()
+    act(data)
+    if (to !== null) this.changed(thread)
+    this.done(thread, COPY, source, sourceIndex, to === null ? data.slice() : undefined, null)
+  }
+
+  fill(target: Uint8Array, index: number, length: number, value: number): void {
+    const { machine } = this
+    const thread = machine.current
+    const cells = machine.cells(target)
+    if (thread === null || cells === null) {
+      target.fill(value, index, index + length)
+      return
+    }
+    if (thread.position < thread.length) {
+      machine.replay(thread, FILL, index)
+      return
+    }
+    machine.arrive(thread)
+    machine.deathPoint(thread)
+    if (machine.tracks(thread) && length > 0) this.plain(thread, cells, target.byteOffset + index * target.BYTES_PER_ELEMENT, length * target.BYTES_PER_ELEMENT, PLAIN_WRITE)
+    target.fill(value, index, index + length)
+    this.changed(thread)
+    this.done(thread, FILL, target, index, undefined, null)
+  }
+
+  // The rest of the world.
+
+  /** An operation that touches no shared memory: done once, logged. */
+  private once<T>(operation: number, act: (thread: Thread | null) => T): T {
+    const { machine } = this
+    const thread = machine.current
+    if (thread === null) return act(null)
+    if (thread.position < thread.length) return machine.replay(thread, operation, 0) as T
+    machine.arrive(thread)
+    const value = act(thread)
+    machine.note(thread, operation, 0, value)
+    return value
+  }
+
+  now(): number {
+    return this.once(NOW, (thread) => (thread === null ? this.machine.clock : this.machine.now(thread)))
+  }
+
+  advance(milliseconds: number): void {
+    this.once(NOW, (thread) => this.machine.advance(thread, milliseconds))
+  }
+
+  random(): number {
+    return this.once(RANDOM, (thread) => (thread === null ? this.machine.setupRandom.next() : Math.imul(thread.length + 1, 0x9e3779b1 ^ Math.imul(thread.id + 1, 0x85ebca6b)) >>> 0))
+  }
+
+  createBuffer(bytes: number): SharedArrayBuffer {
+    return this.once(BUFFER, () => {
+      const buffer = this.pool.get(bytes)?.pop()
+      if (buffer !== undefined) new Uint8Array(buffer).fill(0)
+      const made = buffer ?? new SharedArrayBuffer(bytes)
+      this.used.push(made)
+      return made
+    })
+  }
+
+  effect<T>(run: () => T): T {
+    const { machine } = this
+    if (machine.current === null || machine.current.direct > 0) return run()
+    const outcome = this.once(EFFECT, (thread) => {
+      thread!.direct++
+      try {
+        return { value: run() }
+      } catch (error) {
+        if (thread!.unwinding) throw error
+        machine.tracer?.(thread!, 'effect', '', describe(error), 'throws')
+        return { error }
+      } finally {
+        thread!.direct--
+      }
+    }) as { value?: T; error?: unknown }
+    if ('error' in outcome) throw outcome.error
+    return outcome.value as T
+  }
+
+  /** A value of the search's choosing. */
+  choose(options: number): number {
+    return this.once(CHOOSE, (thread) => {
+      const value = this.machine.choose(thread, options)
+      if (thread !== null) this.machine.tracer?.(thread, 'choose', '', value, `of ${options}`)
+      return value
+    })
+  }
+
+  /** The start or the end of a recorded call: ends come before the starts that follow them, in every equivalent interleaving. */
+  mark(end: boolean, act: (time: number) => number): number {
+    return this.once(MARK, (thread) => {
+      const { machine } = this
+      machine.point(thread!)
+      machine.search.touch(machine.historyCell, end)
+      return act(machine.steps)
+    })
+  }
+
+  /** A callback of the running thread after so many virtual milliseconds; returns its number. */
+  setTimer(callback: () => void, milliseconds: number): number {
+    const thread = this.machine.current
+    if (thread === null) throw new Error('heddle model: only threads can start timers')
+    const id = thread.nextCallback++
+    this.once(TIMER, () => {
+      thread.pending.push({ thread, queue: null, view: null, index: 0, expected: 0, id, deadline: this.machine.clock + Math.max(0, milliseconds) })
+      thread.offered = true
+    })
+    thread.callbacks.set(id, callback)
+    return id
+  }
+
+  clearTimer(id: number): void {
+    const thread = this.machine.current
+    if (thread === null) return
+    thread.callbacks.delete(id)
+    this.once(TIMER, () => {
+      const at = thread.pending.findIndex((waiter) => waiter.id === id && waiter.queue === null)
+      if (at >= 0) thread.pending.splice(at, 1)
+      const turn = thread.turns.findIndex((entry) => entry[0] === id)
+      if (turn >= 0) thread.turns.splice(turn, 1)
+    })
+  }
+
+  queueMicrotask(callback: () => void): void {
+    this.machine.current?.microtasks.push(callback)
+  }
+
+  agentLocal<T>(init: () => T): AgentLocal<T> {
+    return new ModelLocal(this.machine, init)
+  }
+
+  private cellOf(cells: BufferCells, view: IntegerView | View, index: number): Cell {
+    if (index < 0 || index >= view.length || !Number.isInteger(index)) throw new RangeError(`index ${index} is outside of a view of ${view.length} elements`)
+    return cells.cell((view.byteOffset + index * view.BYTES_PER_ELEMENT) >> 2, this.machine.execution)
+  }
+
+  private done(thread: Thread, operation: number, _view: unknown, index: number, value: unknown, cell: Cell | null, detail?: unknown): unknown {
+    this.machine.note(thread, operation, index, value)
+    this.machine.tracer?.(thread, NAMES[operation]!, cell?.label ?? '', value, detail === undefined ? '' : String(detail))
+    return value
+  }
+}
+
+/** A value of each run of each thread, and of the body. */
+class ModelLocal<T> implements AgentLocal<T> {
+  constructor(
+    private readonly machine: Machine,
+    private readonly init: () => T,
+  ) {}
+  get(): T {
+    const map = this.map()
+    if (map.has(this)) return map.get(this) as T
+    const value = this.init()
+    map.set(this, value)
+    return value
+  }
+  set(value: T): void {
+    this.map().set(this, value)
+  }
+  private map(): Map<object, unknown> {
+    const thread = this.machine.current
+    return thread === null ? this.machine.locals : (thread.locals ??= new Map<object, unknown>())
+  }
+}
+
+/** The value as the view would hold it. */
+function normal(view: IntegerView, value: Value): Value {
+  if (typeof value === 'bigint') return view instanceof BigUint64Array ? BigInt.asUintN(64, value) : BigInt.asIntN(64, value)
+  if (view instanceof Int32Array) return value | 0
+  return new (view.constructor as new (values: number[]) => Int32Array)([value])[0]!
+}
+
+/** The same operations as heddle's `ops` has them. */
+export function asOps(ops: ModelledOps): Partial<Ops> {
+  const modify =
+    (operation: number) =>
+    (view: IntegerView, index: number, value: Value): never =>
+      ops.modify(operation, view, index, value) as never
+  const get = (view: View, index: number): never => ops.get(view, index) as never
+  const set = (view: View, index: number, value: Value): void => ops.set(view, index, value)
+  return {
+    load: (view, index) => ops.load(view, index),
+    store: (view, index, value) => ops.store(view, index, value),
+    add: modify(ADD),
+    sub: modify(SUB),
+    and: modify(AND),
+    or: modify(OR),
+    xor: modify(XOR),
+    exchange: modify(EXCHANGE),
+    compareExchange: (view, index, expected, replacement) => ops.compareExchange(view, index, expected, replacement),
+    load64: (view, index) => ops.load(view, index),
+    store64: (view, index, value) => ops.store(view, index, value),
+    add64: modify(ADD),
+    sub64: modify(SUB),
+    and64: modify(AND),
+    or64: modify(OR),
+    xor64: modify(XOR),
+    exchange64: modify(EXCHANGE),
+    compareExchange64: (view, index, expected, replacement) => ops.compareExchange(view, index, expected, replacement),
+    wait: (view, index, expected, timeout) => ops.wait(view, index, expected, timeout),
+    notify: (view, index, count) => ops.notify(view, index, count),
+    waitAsync: (view, index, expected, timeout) => ops.waitAsync(view, index, expected, timeout),
+    pause: () => ops.pause(),
+    get,
+    set,
+    peek: (view, index) => ops.get(view, index, PEEK) as number,
+    getByte: get,
+    setByte: set,
+    getFloat: get,
+    setFloat: set,
+    getBig: get,
+    setBig: set,
+    copy: (target, targetIndex, source, sourceIndex, length) => ops.copy(target, targetIndex, source, sourceIndex, length),
+    fill: (target, index, length, value) => ops.fill(target as never, index, length, value),
+    now: () => ops.now(),
+    random: () => ops.random(),
+    createBuffer: (bytes) => ops.createBuffer(bytes),
+    effect: (run) => ops.effect(run),
+    agentLocal: (init) => ops.agentLocal(init),
+  }
+}
+
+/** The same operations as a global `Atomics`. */
+export function asAtomics(ops: ModelledOps): object {
+  const { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify, waitAsync, pause } = asOps(ops)
+  const isLockFree = (bytes: number): boolean => bytes === 1 || bytes === 2 || bytes === 4 || bytes === 8
+  return { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify, waitAsync, pause, isLockFree, [Symbol.toStringTag]: 'Atomics' }
+}
