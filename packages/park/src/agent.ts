@@ -19,8 +19,9 @@ import { A_BLOCKED, A_MODE, A_STATUS, A_THREAD, type AgentIdentity, PHASE_ALIVE,
 import type { Region } from '@heddle/atomics'
 import { ShutdownError } from './errors.js'
 import { getHost } from './host.js'
-import { IDLE, RUNNING, W_KIND, W_NUMBER } from './layout.js'
+import { CASE_RECHECK, IDLE, NOTIFIED, RUNNING, W_KIND, W_NUMBER } from './layout.js'
 import { drainReady, isReady } from './ready.js'
+import { claim } from './record.js'
 import { Slab } from './slab.js'
 import { SpinBudget } from './spin.js'
 import { type Timer, TimerWheel } from './timer-wheel.js'
@@ -29,8 +30,8 @@ import { type Timer, TimerWheel } from './timer-wheel.js'
 export interface Resumable {
   /** Looks at the record and goes on. */
   ready(): void
-  /** The agent is about to block its thread: pass on a claim that this can't use meanwhile. */
-  yieldClaim?(): void
+  /** The agent is about to block its thread: pass on a claim that this can't use meanwhile. True: look again when the thread is back. */
+  yieldClaim?(): boolean
 }
 
 /** How long the poll of an engine without `waitAsync` waits between two looks, in ms: doubled from the first to the last while nothing comes. */
@@ -53,6 +54,8 @@ export class Agent {
   private readonly waiting: (Resumable | undefined)[] = []
   /** Records that became ready and were not told yet. */
   private readyList: number[] = []
+  /** Records whose claim was declined while the thread blocks. */
+  private readonly declined: number[] = []
   private interest = 0
   private holds = 0
   private letGo: (() => void) | undefined
@@ -161,11 +164,13 @@ export class Agent {
     if (this.interest === 0) return
     store(this.words, this.record + A_BLOCKED, 1)
     this.collect()
-    for (const r of [...this.readyList]) this.waiting[get(this.words, r + W_NUMBER)]?.yieldClaim?.()
+    for (const r of [...this.readyList]) if (this.waiting[get(this.words, r + W_NUMBER)]?.yieldClaim?.() === true) this.declined.push(r)
   }
 
   exitBlocked(): void {
-    if (this.interest > 0 || load(this.words, this.record + A_BLOCKED) === 1) store(this.words, this.record + A_BLOCKED, 0)
+    if (this.interest > 0) store(this.words, this.record + A_BLOCKED, 0)
+    // What was declined may be free to take now, with nobody left to say so.
+    for (let r = this.declined.pop(); r !== undefined; r = this.declined.pop()) if (claim(this.words, r, NOTIFIED, CASE_RECHECK)) this.readyList.push(r)
     if (this.readyList.length > 0) this.queueTurn()
     this.assertAlive()
   }

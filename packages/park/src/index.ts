@@ -1,6 +1,6 @@
 export * from './errors.js'
 export { adopt, currentAgent, type AgentInfo } from './current-agent.js'
-export { type Host, type HostWorker, setHost, type WorkerExit, type WorkerStart } from './host.js'
+export { type Host, type HostParent, type HostWorker, setHost, type WorkerExit, type WorkerStart } from './host.js'
 export type { AsyncOptions, FiberOperation } from './operation.js'
 export type { BlockingOptions, CancelSignal, WaitOptions } from './options.js'
 export type { ParkResult } from './park-operation.js'

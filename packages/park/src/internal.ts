@@ -2,6 +2,8 @@
 export { Agent, type Resumable } from './agent.js'
 export { canBlock } from './can-block.js'
 export { Doorbell, ringDoorbell } from './doorbell.js'
+export { watch } from './current-agent.js'
+export { declineLock, releaseContended, waitingSince } from './handover.js'
 export { getHost } from './host.js'
 export * from './layout.js'
 export * from './lock-word.js'

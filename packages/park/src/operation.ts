@@ -48,8 +48,8 @@ export abstract class Operation<T> {
   undo?(): void
   /** The time limit passed and nobody had claimed the record: true if that is a success with `result`. */
   timedOut?(): boolean
-  /** The thread is about to block: offers a claim that this can't use meanwhile to another waiter. */
-  yieldClaim?(): void
+  /** The thread is about to block: offers a claim that this can't use meanwhile to another waiter. True: it waits again and is to look again after. */
+  yieldClaim?(): boolean
 }
 
 /** Whether a state word says that its record was claimed by a waker. */
@@ -239,8 +239,8 @@ export class Pending<T> implements Resumable {
     }
   }
 
-  yieldClaim(): void {
-    if (!this.settled) this.operation.yieldClaim?.()
+  yieldClaim(): boolean {
+    return !this.settled && this.operation.yieldClaim?.() === true
   }
 
   /** Ends the wait with `error`, unless it is done first. @returns whether it failed with `error` */

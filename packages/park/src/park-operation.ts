@@ -87,7 +87,7 @@ export class ParkOperation extends Operation<ParkResult> {
     if (next !== 0) deliver(agent, next)
   }
 
-  override yieldClaim(): void {
+  override yieldClaim(): boolean {
     const { agent, record } = this
     const { words } = agent
     const queue = load(words, record + W_QUEUE)
@@ -99,6 +99,7 @@ export class ParkOperation extends Operation<ParkResult> {
     }
     unlockQueue(agent, queue)
     if (next !== 0) deliver(agent, next)
+    return false
   }
 
   private isNotified(): boolean {

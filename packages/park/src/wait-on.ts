@@ -56,8 +56,8 @@ class WaitOnOperation extends Operation<WaitOnOutcome> {
   override undo(): void {
     this.inner.undo()
   }
-  override yieldClaim(): void {
-    this.inner.yieldClaim()
+  override yieldClaim(): boolean {
+    return this.inner.yieldClaim()
   }
   private tell(done: boolean): boolean {
     if (done) this.result = this.inner.result.outcome === 'unparked' ? 'ok' : 'not-equal'

@@ -1,0 +1,27 @@
+/** Errors of locks. */
+import { HeddleError } from '@heddle/atomics'
+
+/** An owner died in the middle, or a section failed: what the lock protects may be broken. `guard` holds the lock and gives access. */
+export class PoisonedError<G = unknown> extends HeddleError {
+  constructor(
+    /** Holds the lock: look at the data, mend it, call `clearPoison()`, and release the guard. */
+    readonly guard: G,
+    message = 'the lock is poisoned: an owner died or failed while it held it. error.guard holds the lock; mend the data and call clearPoison()',
+  ) {
+    super('ERR_POISONED', message)
+  }
+}
+
+/** A release by somebody who does not hold the lock. */
+export class NotOwnerError extends HeddleError {
+  constructor(message: string) {
+    super('ERR_NOT_OWNER', message)
+  }
+}
+
+/** The wait could never end: what would have to happen first is prevented by the wait itself. */
+export class DeadlockError extends HeddleError {
+  constructor(message: string) {
+    super('ERR_DEADLOCK', message)
+  }
+}
