@@ -118,6 +118,7 @@ export class SlotAllocator extends SharedObject {
 
   /**
    * Gives a slot back; its generation becomes one greater. Any agent may.
+   * @param slot what `acquire` returned
    * @param generation the one that `generation(slot)` gave while the slot was held: a second release of the same hold is then refused even when
    *   the slot has a new holder by now. Without it, only the release of a free slot is.
    * @throws InvalidArgumentError (`ERR_INVALID_ARGUMENT`) for a slot that is free, held in another generation, or out of range.
