@@ -25,10 +25,3 @@ test('a racing plain read of an aligned 32-bit word is not torn', async () => {
   printOutcomes('TEAR  x=pattern  |  r0=x (3: torn)', outcomes, ['3'])
   expect(outcomes.has('3')).toBe(false)
 })
-
-test('a sequence lock: a reader that saw one even number twice has both halves of one write', async () => {
-  const outcomes = await runProgram('plain-access', 'sequence', 2, 3)
-  const forbidden = ['1 0 1', '1 1 0']
-  printOutcomes('SEQ  s++; a=1; b=1; s++  |  r0=same even s; r1=a; r2=b', outcomes, forbidden)
-  for (const label of forbidden) expect(outcomes.has(label)).toBe(false)
-})

@@ -13,7 +13,7 @@ export interface Effort {
 }
 
 export const FULL: Effort = { samples: 7, time: 150, warmup: 100 }
-export const QUICK: Effort = { samples: 2, time: 30, warmup: 30 }
+export const QUICK: Effort = { samples: 2, time: 30, warmup: 60 }
 
 /** Nanoseconds for one iteration, by contender. */
 export type Sample = Record<string, number>

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { REGISTERS, type RunData, SIZES } from './program.js'
 
 /** How long a memory-model program runs, in milliseconds. */
-const MILLISECONDS = Number(process.env['HEDDLE_LITMUS_MILLISECONDS'] ?? 400)
+const MILLISECONDS = Number(process.env['HEDDLE_LITMUS_MILLISECONDS'] ?? 300)
 
 /** Outcomes seen, with how often. A label reads `r0 r1 …`, for instance `1 0`. */
 export type Outcomes = ReadonlyMap<string, number>
