@@ -17,12 +17,11 @@ it('has no malformed example', () => {
 })
 
 describe('examples', () => {
-  it.each(examples.map((example) => ({ where: `${example.document}:${example.line}`, mode: example.mode, example })))(
-    '$where ($mode)',
-    async ({ example }) => {
+  for (const example of examples) {
+    it(`${example.document}:${example.line} (${example.mode})`, async () => {
       const one = prepared.get(example)!
       expect(diagnostics.get(one.source) ?? []).toEqual([])
       if (example.mode === 'run') await execute(one)
-    },
-  )
+    })
+  }
 })
