@@ -21,8 +21,9 @@
  * Rejected   The owner's tag in the block's header (a store more for each block, and a walk of the heap for each death).
  *            Zeroing under the lock (256 MB take 50 ms).
  */
-import { agentLocal, compareExchange, createBuffer, fill, get, limits, load, notify, pause, set, store, wait } from '#ops'
+import { compareExchange, fill, get, limits, load, notify, pause, set, store, wait } from '#ops'
 import { type AgentIdentity, agentRecord, isOwnerAlive } from './agents.js'
+import { canBlock } from './can-block.js'
 import { InvalidArgumentError, MemoryDamageError, RegionFullError } from './errors.js'
 import { HEADER_BYTES, Heap, blockSizeFor } from './heap.js'
 import { A_PENDING, H_AGENTS, H_ALLOC_LOCK, H_BYTES, LINE_BYTES } from './layout.js'
@@ -60,17 +61,6 @@ const MAX_ALIGN = 4096
 const NAP = 1
 /** Up to this many bytes, a loop is faster than a call of `fill`. */
 const FILL_BY_HAND = 4 * LINE_BYTES
-
-/** Whether this agent may block: found out by one wait that can't succeed. */
-const mayBlock = agentLocal(() => {
-  try {
-    const word = new Int32Array(createBuffer(4))
-    return wait(word, 0, 1, 0) === 'not-equal'
-  } catch (error) {
-    if (error instanceof TypeError) return false
-    throw error
-  }
-})
 
 /** A region's allocator; holds no state of its own. */
 export class Allocator {
@@ -185,7 +175,7 @@ export class Allocator {
           this.takeOver(me)
           return
         }
-      } else if (round < limits.queueSpin || !mayBlock.get()) {
+      } else if (round < limits.queueSpin || !canBlock()) {
         pause()
       } else {
         const seen = word | CONTENDED_BIT

@@ -7,7 +7,9 @@
  * Layout     Blocks tile the heap from `first` to TOP without a gap. Their addresses are 8 modulo 16, so that payloads are 16-aligned.
  *            +0 header   size in bytes (a multiple of 16) · bit 0 USED · bit 1 PREVIOUS_FREE
  *            +4 mark     a hash of the block's address and the region's id
- *            +8 payload; of a free block: +8 next and +12 previous block of its list, last word: its size again
+ *            +8 payload; of a free block: +12 next and +16 previous block of its list, last word: its size again
+ *            No word of a free block at a 16-aligned address is written: a disposed object's header there stays 0 until the memory is
+ *            given out again, so that opening the object by its address fails.
  *            At TOP stands a header of size 0, USED. Above TOP + 8 nothing was ever written: that memory is still zero.
  *            Control words (from ALLOCATOR_AT): TOP, figures, a bitmap of the lists that are not empty, the lists' heads.
  * Invariants I1 Size and USED of the headers from `first` to TOP are the truth. Each change of it is one store, before and after which
@@ -27,6 +29,9 @@ import { ALLOCATOR_AT, FLAG_BORROWED, H_BYTES, H_FLAGS, H_HEAP, H_ID_LOW } from 
 const USED_BIT = 1
 const PREVIOUS_FREE_BIT = 2
 const SIZE_MASK = ~15
+/** Words of a free block's links, from its header. */
+const NEXT = 3
+const PREVIOUS = 4
 export const HEADER_BYTES = 8
 /** Smallest block: header, two links and the size at the end. */
 const MIN_BLOCK = 32
@@ -250,7 +255,7 @@ export class Heap {
     if ((get(words, top >> 2) & PREVIOUS_FREE_BIT) !== 0 && largest > 0) largest += get(words, (top >> 2) - 1)
     let last = -1
     for (let list = this.nextList(0); list !== -1; list = this.nextList(list + 1)) last = list
-    if (last !== -1) for (let block = get(words, LISTS + last); block !== 0; block = get(words, (block >> 2) + 2)) largest = Math.max(largest, this.sizeOf(block))
+    if (last !== -1) for (let block = get(words, LISTS + last); block !== 0; block = get(words, (block >> 2) + NEXT)) largest = Math.max(largest, this.sizeOf(block))
     return { used: get(words, USED), capacity: this.end - this.first, blocks: get(words, BLOCKS), largest: Math.max(0, largest - HEADER_BYTES) }
   }
 
@@ -298,9 +303,9 @@ export class Heap {
       const head = get(words, LISTS + list)
       if ((head !== 0) !== ((get(words, BITMAP + (list >> 5)) & (1 << (list & 31))) !== 0)) problems.push(`the bitmap is wrong about free list ${list}`)
       let before = 0
-      for (let entry = head; entry !== 0; entry = get(words, (entry >> 2) + 2)) {
+      for (let entry = head; entry !== 0; entry = get(words, (entry >> 2) + NEXT)) {
         const size = free.get(entry)
-        if (size === undefined || listOf(size) !== list || get(words, (entry >> 2) + 3) !== before) {
+        if (size === undefined || listOf(size) !== list || get(words, (entry >> 2) + PREVIOUS) !== before) {
           problems.push(`free list ${list} is broken at byte ${entry}`)
           break
         }
@@ -317,7 +322,7 @@ export class Heap {
     const { words } = this
     for (let list = this.nextList(listOf(size)); list !== -1; list = this.nextList(list + 1)) {
       let left = scan
-      for (let block = get(words, LISTS + list); block !== 0 && left > 0; block = get(words, (block >> 2) + 2), left--) {
+      for (let block = get(words, LISTS + list); block !== 0 && left > 0; block = get(words, (block >> 2) + NEXT), left--) {
         const available = this.sizeOf(block)
         if (gapBefore(block, align) + size <= available) {
           this.remove(block, available)
@@ -352,21 +357,21 @@ export class Heap {
     const list = listOf(size)
     const head = get(words, LISTS + list)
     const index = block >> 2
-    set(words, index + 2, head)
-    set(words, index + 3, 0)
+    set(words, index + NEXT, head)
+    set(words, index + PREVIOUS, 0)
     set(words, index + (size >> 2) - 1, size)
-    if (head !== 0) set(words, (head >> 2) + 3, block)
+    if (head !== 0) set(words, (head >> 2) + PREVIOUS, block)
     else set(words, BITMAP + (list >> 5), get(words, BITMAP + (list >> 5)) | (1 << (list & 31)))
     set(words, LISTS + list, block)
   }
 
   private remove(block: number, size: number): void {
     const { words } = this
-    const next = get(words, (block >> 2) + 2)
-    const previous = get(words, (block >> 2) + 3)
-    if (next !== 0) set(words, (next >> 2) + 3, previous)
+    const next = get(words, (block >> 2) + NEXT)
+    const previous = get(words, (block >> 2) + PREVIOUS)
+    if (next !== 0) set(words, (next >> 2) + PREVIOUS, previous)
     if (previous !== 0) {
-      set(words, (previous >> 2) + 2, next)
+      set(words, (previous >> 2) + NEXT, next)
       return
     }
     const list = listOf(size)

@@ -3,16 +3,18 @@
  *
  * Layout     +0 header  bits 0–7 kind (a hash of the class's kind name, never 0) · bit 8 ALLOCATED (the constructor allocated the
  *                       place, so disposing frees it) · bits 9–31 generation. 0: nothing lives here, or it was disposed of.
- *            What follows the header belongs to the class.
+ *            What follows the header belongs to the class. The kind is a hash: it catches mistakes, and lets one in 255 pass.
  * Invariants I1 A header value is written once by `init` or a constructor and cleared once by `dispose` (compare-exchange);
  *               generations come from one counter of the region, so a reused place never has its former header again until
  *               8 million objects later.
  *            I2 A JS object has immutable fields only: its region, its place and the header value that it was opened with.
+ *            I3 A header is cleared before its memory is freed, and free memory keeps it cleared (heap.ts).
  * Pairs      A header's store is seen through whatever hands the place to another agent (postMessage, a channel, the region).
+ * Progress   An agent that dies between allocating and initialising, or between clearing the header and freeing, leaks that one block.
  */
-import { add, agentLocal, compareExchange, load, peek, store } from '#ops'
+import { add, agentLocal, compareExchange, get, load, peek, store } from '#ops'
 import { DisposedError, InvalidArgumentError } from './errors.js'
-import { H_GENERATION, ROOT_COUNT } from './layout.js'
+import { H_GENERATION, H_HEAP } from './layout.js'
 import { Region } from './region.js'
 
 /** A structured-cloneable reference to a shared object: send it to another agent and open it there with `fromHandle`. */
@@ -99,9 +101,10 @@ export class Place {
     return new Place(region, at, header, false)
   }
 
-  /** Opens what a handle names. @throws InvalidArgumentError for another kind's handle, DisposedError for a stale one. */
+  /** Opens what a handle names. @throws InvalidArgumentError for another kind's handle or what is none, RegionFormatError for one whose buffer is no region, DisposedError for a stale one. */
   static openHandle(handle: Handle, type: SharedClass): Place {
-    if (handle.heddle !== type.kind) throw new InvalidArgumentError(`the handle is one of a ${String(handle.heddle)}, not of a ${type.kind}`)
+    if (!isHandle(handle)) throw new InvalidArgumentError(`not a handle of a ${type.kind}: ${handle === null ? 'null' : typeof handle}`)
+    if (handle.heddle !== type.kind) throw new InvalidArgumentError(`the handle is one of a ${handle.heddle}, not of a ${type.kind}`)
     return Place.open(Region.attach(handle.buffer), handle.at, type, handle.header)
   }
 
@@ -113,8 +116,15 @@ export class Place {
   }
 }
 
+function isHandle(value: unknown): value is Handle {
+  if (typeof value !== 'object' || value === null) return false
+  const { heddle, header } = value as Partial<Handle>
+  return typeof heddle === 'string' && typeof header === 'number'
+}
+
+/** Behind the region's own tables (H_HEAP never changes); also outside the heap, where a given buffer is larger than the region. */
 function checkPlace(region: Region, at: number, type: SharedClass, bytes: number): void {
-  if (!Number.isInteger(at) || at < ROOT_COUNT || at % type.ALIGN !== 0 || at + bytes > region.bytes.length) {
+  if (!Number.isInteger(at) || at < get(region.words, H_HEAP) || at % type.ALIGN !== 0 || at + bytes > region.bytes.length) {
     throw new InvalidArgumentError(`${type.kind} needs ${bytes} bytes aligned to ${type.ALIGN} inside the region, got byte offset ${at}`)
   }
 }
