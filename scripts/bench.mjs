@@ -1,20 +1,20 @@
 /**
- * `npm run bench [suite…] [-- --quick]`: builds the packages and the benchmarks, then measures what was built and writes
- * benchmarks/results/<suite>.json. See benchmarks/README.md.
+ * `npm run bench [suite…] [-- --quick]`: builds the packages that are measured and the benchmarks, then measures what was built and
+ * writes benchmarks/results/<suite>.json. See benchmarks/README.md.
  */
 import { join } from 'node:path'
-import { build, install, isInstalled, root, run } from './lib/workspace.mjs'
+import { install, isInstalled, root, run, runTool } from './lib/workspace.mjs'
 
-for (const [what, step] of [
-  ['install', () => (isInstalled() ? { code: 0, output: '' } : install({ quiet: true }))],
-  ['build', () => build({ quiet: true })],
-]) {
-  const { code, output } = await step()
-  if (code !== 0) {
-    console.error(`${output.trimEnd()}\n${what} failed`)
-    process.exit(code)
-  }
+async function step(what, started) {
+  const { code, output } = await started
+  if (code === 0) return
+  console.error(`${output.trimEnd()}\n${what} failed`)
+  process.exit(code)
 }
+
+if (!isInstalled()) await step('installing', install({ quiet: true }))
+const build = ['run', 'build', '--filter=benchmarks^...', '--output-logs=errors-only', '--no-update-notifier']
+await step('building', runTool('turbo', build, { quiet: true }))
 // Imported only now: it needs what the lines above have installed.
 const { buildBenchmarks } = await import('../benchmarks/src/build.mjs')
 await buildBenchmarks()

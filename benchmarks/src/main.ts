@@ -1,5 +1,6 @@
 /** `npm run bench [suite…] [-- --quick] [--only <text>]`: runs the suites named, or all. Built and started by scripts/bench.mjs. */
 import { existsSync, readdirSync } from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -26,6 +27,8 @@ if (unknown.length > 0) {
 
 const machine = describeMachine()
 console.log(formatMachine(machine))
+const [load] = loadavg() as [number, number, number]
+if (load > availableParallelism() / 2) console.log(`the machine is busy (load ${load.toFixed(1)}): what crosses threads can't be measured well now`)
 if (values.quick) console.log('quick: figures for looking, not for comparing')
 try {
   for (const name of positionals.length > 0 ? positionals : all) {
