@@ -274,7 +274,7 @@ export class AtomicBitset extends SharedObject {
     if (top === 0) return start === 0 ? 0 : -1
     let child = start
     let descended = false
-    for (let level = 1; level <= top && child >>> 5 < this.widths[level]!; ) {
+    for (let level = 1; level <= top && child >>> 5 < this.widths[level]!;) {
       const parent = child >>> 5
       const hints = load(this.words, this.levels[level]! + parent) & (-1 << (child & 31))
       if (hints !== 0) {
@@ -341,7 +341,8 @@ function bitCount(bits: number): number {
 }
 
 function checkSize(size: number): void {
-  if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) throw new InvalidArgumentError(`size must be an integer from 1 to ${MAX_SIZE}, got ${String(size)}`)
+  if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE)
+    throw new InvalidArgumentError(`size must be an integer from 1 to ${MAX_SIZE}, got ${String(size)}`)
 }
 
 /** Words of each level, the leaves first, the one root word last. */

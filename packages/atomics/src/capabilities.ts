@@ -50,7 +50,7 @@ interface Globals {
  * for (const sentence of missing) console.warn(sentence)
  */
 export function capabilities(): Capabilities {
-  const facts = factsOf(globalThis)
+  const facts = factsOf(globalThis as Globals)
   return { ...facts, missing: missingOf(facts) }
 }
 

@@ -379,12 +379,14 @@ function viewOf(cell: SharedObject): Int32Array {
 }
 
 function checkInt32(value: number): number {
-  if (typeof value !== 'number' || value !== (value | 0)) throw new InvalidArgumentError(`value must be an integer from -2147483648 to 2147483647, got ${String(value)}`)
+  if (typeof value !== 'number' || value !== (value | 0))
+    throw new InvalidArgumentError(`value must be an integer from -2147483648 to 2147483647, got ${String(value)}`)
   return value
 }
 
 function checkUint32(value: number): number {
-  if (typeof value !== 'number' || value !== value >>> 0) throw new InvalidArgumentError(`value must be an integer from 0 to 4294967295, got ${String(value)}`)
+  if (typeof value !== 'number' || value !== value >>> 0)
+    throw new InvalidArgumentError(`value must be an integer from 0 to 4294967295, got ${String(value)}`)
   return value
 }
 

@@ -77,7 +77,8 @@ export class SlotAllocator extends SharedObject {
 
   /** Bytes that an allocator of `size` slots takes. @throws InvalidArgumentError when `size` is out of range. */
   static bytesFor(size: number): number {
-    if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) throw new InvalidArgumentError(`size must be an integer from 1 to ${MAX_SIZE}, got ${String(size)}`)
+    if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE)
+      throw new InvalidArgumentError(`size must be an integer from 1 to ${MAX_SIZE}, got ${String(size)}`)
     return SLOTS_AT + 8 * size
   }
 

@@ -32,6 +32,12 @@ function drain(bitset: AtomicBitset): number[] {
   return members
 }
 
+/** Every word of every level is empty. */
+function expectNoHints(bitset: AtomicBitset): void {
+  const { words } = bitset.region
+  for (let at = bitset.at + 128; at < bitset.at + AtomicBitset.bytesFor(bitset.size); at += 4) expect(words[at >> 2]).toBe(0)
+}
+
 describe.each(SIZES)('size %i', (size) => {
   const last = size - 1
 
@@ -40,16 +46,15 @@ describe.each(SIZES)('size %i', (size) => {
       const bitset = new AtomicBitset(size, { region })
       bitset.set(last)
       const got: number[] = []
-      const reached = interleave(
-        n,
-        () => got.push(...claim(bitset)),
-        () => bitset.set(last - 1),
-      )
+      const reached = interleave(() => got.push(...claim(bitset)), [n, () => bitset.set(last - 1)])
       const first = [...got]
       got.push(...drain(bitset))
       // A claim that began while there was a member did not come back with nothing.
       expect(first).not.toEqual([])
-      expect(got.sort((a, b) => a - b), `before operation ${n}`).toEqual(reached ? [last - 1, last] : [last])
+      expect(
+        got.sort((a, b) => a - b),
+        `before operation ${n}`,
+      ).toEqual(reached ? [last - 1, last] : [last])
       bitset.dispose()
       return reached
     })
@@ -57,25 +62,26 @@ describe.each(SIZES)('size %i', (size) => {
   })
 
   it.each(claims)('%s: does not say "empty" in the middle of another claim, while there is a member', (_name, claim) => {
-    atEveryOperation((n) => {
-      const bitset = new AtomicBitset(size, { region })
-      bitset.set(last)
-      const outer: number[] = []
-      const inner: number[] = []
-      const reached = interleave(
-        n,
-        () => outer.push(...claim(bitset)),
-        () => {
-          bitset.set(last - 1)
-          inner.push(...claim(bitset))
-        },
-      )
-      if (reached) expect(inner, `before operation ${n}`).not.toEqual([])
-      const all = [...outer, ...inner, ...drain(bitset)]
-      expect(all.sort((a, b) => a - b)).toEqual(reached ? [last - 1, last] : [last])
-      bitset.dispose()
-      return reached
-    })
+    // The set, and later the claim of a third agent: the hint that the set saw may be gone by then.
+    atEveryOperation(
+      (n) =>
+        atEveryOperation((later) => {
+          const bitset = new AtomicBitset(size, { region })
+          bitset.set(last)
+          const outer: number[] = []
+          const inner: number[] = []
+          const reached = interleave(
+            () => outer.push(...claim(bitset)),
+            [n, () => bitset.set(last - 1)],
+            [n + later, () => inner.push(...claim(bitset))],
+          )
+          if (reached && !outer.includes(last - 1)) expect(inner, `set before ${n}, claim before ${n + later}`).not.toEqual([])
+          const all = [...outer, ...inner, ...drain(bitset)]
+          if (reached) expect(all.sort((a, b) => a - b)).toEqual([last - 1, last])
+          bitset.dispose()
+          return reached
+        }) > 0,
+    )
   })
 
   it.each(['before', 'after'])('a clear of the rest, and a set %s it, in the middle of a clear leave the new member findable', (when) => {
@@ -85,13 +91,15 @@ describe.each(SIZES)('size %i', (size) => {
       bitset.set(last)
       bitset.set(0)
       const reached = interleave(
-        n,
         () => bitset.clear(last),
-        () => {
-          if (when === 'before') bitset.set(fresh)
-          bitset.clear(0)
-          if (when === 'after') bitset.set(fresh)
-        },
+        [
+          n,
+          () => {
+            if (when === 'before') bitset.set(fresh)
+            bitset.clear(0)
+            if (when === 'after') bitset.set(fresh)
+          },
+        ],
       )
       if (reached) expect(drain(bitset), `before operation ${n}`).toEqual([fresh])
       bitset.dispose()
@@ -103,14 +111,11 @@ describe.each(SIZES)('size %i', (size) => {
     atEveryOperation((n) => {
       const bitset = new AtomicBitset(size, { region })
       const got: number[] = []
-      const reached = interleave(
-        n,
-        () => bitset.set(last),
-        () => got.push(...drain(bitset)),
-      )
+      const reached = interleave(() => bitset.set(last), [n, () => got.push(...drain(bitset))])
       got.push(...drain(bitset))
       expect(got).toEqual([last])
       expect(bitset.claimFirst()).toBe(-1)
+      expectNoHints(bitset)
       bitset.set(1)
       expect(bitset.claimFirst()).toBe(1)
       bitset.dispose()
@@ -124,11 +129,13 @@ describe.each(SIZES)('size %i', (size) => {
       let reached = false
       try {
         reached = interleave(
-          n,
           () => bitset.set(last),
-          () => {
-            throw new Killed()
-          },
+          [
+            n,
+            () => {
+              throw new Killed()
+            },
+          ],
         )
       } catch (error) {
         if (!(error instanceof Killed)) throw error
@@ -149,11 +156,13 @@ describe.each(SIZES)('size %i', (size) => {
       let reached = false
       try {
         reached = interleave(
-          n,
           () => bitset.claimFirst(),
-          () => {
-            throw new Killed()
-          },
+          [
+            n,
+            () => {
+              throw new Killed()
+            },
+          ],
         )
       } catch (error) {
         if (!(error instanceof Killed)) throw error

@@ -23,6 +23,20 @@ describe.each(sizes)('a bitset of %i', (size) => {
     bitset.dispose()
   })
 
+  it('leaves no hint behind when the last member goes', () => {
+    const bitset = new AtomicBitset(size, { region })
+    const levels = (): number =>
+      region.words.subarray((bitset.at + 128) >> 2, (bitset.at + AtomicBitset.bytesFor(size)) >> 2).findIndex((word) => word !== 0)
+    bitset.set(size - 1)
+    expect(levels()).toBe(0)
+    bitset.claimFirst()
+    expect(levels()).toBe(-1)
+    bitset.set(size >> 1)
+    bitset.clear(size >> 1)
+    expect(levels()).toBe(-1)
+    bitset.dispose()
+  })
+
   it('stays inside the bytes that bytesFor says', () => {
     const bytes = AtomicBitset.bytesFor(size)
     const at = region.alloc(bytes + 64, 64)

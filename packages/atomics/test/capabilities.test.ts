@@ -6,7 +6,14 @@ import { canBlock } from '../src/internal.js'
 
 it('tells the truth about this Node', () => {
   const facts = capabilities()
-  expect(facts).toMatchObject({ sharedMemory: true, canBlock: true, waitAsync: true, crossOriginIsolated: true, runtime: 'node', parallelism: availableParallelism() })
+  expect(facts).toMatchObject({
+    sharedMemory: true,
+    canBlock: true,
+    waitAsync: true,
+    crossOriginIsolated: true,
+    runtime: 'node',
+    parallelism: availableParallelism(),
+  })
   const [major] = process.versions.node.split('.').map(Number)
   expect(facts.pause).toBe(major! >= 24)
   expect(facts.missing).toHaveLength(major! >= 24 ? 0 : 1)
@@ -45,7 +52,15 @@ describe('parallelism', () => {
 })
 
 describe('missing', () => {
-  const all = { sharedMemory: true, canBlock: true, waitAsync: true, pause: true, crossOriginIsolated: true, parallelism: 2, runtime: 'browser' } as const
+  const all = {
+    sharedMemory: true,
+    canBlock: true,
+    waitAsync: true,
+    pause: true,
+    crossOriginIsolated: true,
+    parallelism: 2,
+    runtime: 'browser',
+  } as const
 
   it('is empty where nothing is', () => {
     expect(missingOf(all)).toEqual([])

@@ -45,7 +45,11 @@ describe('AtomicInt32', () => {
     const cell = new AtomicInt32({ region, value: 20 })
     expect(cell.update((value) => value * 2)).toBe(40)
     expect(cell.update((value) => value + 2 ** 31)).toBe(40 - 2 ** 31)
-    expect(() => cell.update(() => { throw new RangeError('no') })).toThrow(RangeError)
+    expect(() =>
+      cell.update(() => {
+        throw new RangeError('no')
+      }),
+    ).toThrow(RangeError)
     expect(cell.load()).toBe(40 - 2 ** 31)
   })
 
@@ -96,7 +100,14 @@ describe('AtomicUint32', () => {
 describe('AtomicBool', () => {
   it('has the operations of a boolean', () => {
     const cell = new AtomicBool({ region, value: true })
-    expect([cell.and(true), cell.and(false), cell.or(false), cell.or(true), cell.xor(false), cell.xor(true)]).toEqual([true, true, false, false, true, true])
+    expect([cell.and(true), cell.and(false), cell.or(false), cell.or(true), cell.xor(false), cell.xor(true)]).toEqual([
+      true,
+      true,
+      false,
+      false,
+      true,
+      true,
+    ])
     expect(cell.load()).toBe(false)
     expect(cell.exchange(true)).toBe(false)
     expect(cell.compareExchange(false, true)).toBe(false)
@@ -240,7 +251,16 @@ it('every kind can be opened and used in another thread', async () => {
   bitset.set(1999)
   counter.add(2)
   const [result] = await inWorkers<Record<string, unknown>>(1, { role: 'roundTrip', handles })
-  expect(result).toMatchObject({ int: 7, uint: 0, bool: false, big: 2n ** 60n, bitset: [2000, 1999], slots: [5, 0], canBlock: true, stale: 'ERR_DISPOSED' })
+  expect(result).toMatchObject({
+    int: 7,
+    uint: 0,
+    bool: false,
+    big: 2n ** 60n,
+    bitset: [2000, 1999],
+    slots: [5, 0],
+    canBlock: true,
+    stale: 'ERR_DISPOSED',
+  })
   expect((result!.capabilities as Capabilities).canBlock).toBe(true)
   expect([int.load(), uint.load(), bool.load(), big.load()]).toEqual([8, 0xffff_ffff, true, 2n ** 60n + 1n])
   expect([bitset.claimFirst(), bitset.claimFirst()]).toEqual([3, -1])

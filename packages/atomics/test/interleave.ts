@@ -4,16 +4,25 @@ import * as native from '../src/ops.js'
 
 const names = ['load', 'store', 'add', 'and', 'or', 'compareExchange', 'load64', 'compareExchange64', 'get', 'set', 'peek'] as const
 
-/** Runs `body`, calling `intrude` right before its n-th operation (from 0). Returns whether there were that many. */
-export function interleave(n: number, body: () => void, intrude: () => void): boolean {
+/** What happens, and right before which operation of the body (from 0). */
+export type Intrusion = readonly [n: number, act: () => void]
+
+/** Runs `body` with the intrusions given. Returns whether all of them happened. */
+export function interleave(body: () => void, ...intrusions: readonly Intrusion[]): boolean {
   let count = 0
   let inside = false
+  let happened = 0
   const hook = (): void => {
-    if (inside || count++ !== n) return
+    if (inside) return
     inside = true
     try {
-      intrude()
+      for (const [n, act] of intrusions) {
+        if (n !== count) continue
+        happened++
+        act()
+      }
     } finally {
+      count++
       inside = false
     }
   }
@@ -32,7 +41,7 @@ export function interleave(n: number, body: () => void, intrude: () => void): bo
   } finally {
     restore()
   }
-  return count > n
+  return happened === intrusions.length
 }
 
 /** One agent runs both sides, so what is agent-local stays what it was between calls. */

@@ -46,11 +46,7 @@ describe.each(intrusions)('another agent %s', (_name, intrude) => {
     const operations = atEveryOperation((n) => {
       const slots = new SlotAllocator(SIZE, { region })
       const held: number[] = []
-      const reached = interleave(
-        n,
-        () => held.push(slots.acquire()),
-        () => held.push(...intrude(slots)),
-      )
+      const reached = interleave(() => held.push(slots.acquire()), [n, () => held.push(...intrude(slots))])
       expectEachOnce(slots, held)
       slots.dispose()
       return reached
@@ -63,11 +59,7 @@ describe.each(intrusions)('another agent %s', (_name, intrude) => {
       const slots = new SlotAllocator(SIZE, { region })
       const mine = slots.acquire()
       const held: number[] = []
-      const reached = interleave(
-        n,
-        () => slots.release(mine),
-        () => held.push(...intrude(slots)),
-      )
+      const reached = interleave(() => slots.release(mine), [n, () => held.push(...intrude(slots))])
       expect(slots.generation(mine)).toBeGreaterThan(0)
       expectEachOnce(slots, held)
       slots.dispose()
@@ -89,7 +81,7 @@ it('of two releases of one hold, however they fall, one is refused', () => {
         refused++
       }
     }
-    const reached = interleave(n, release, release)
+    const reached = interleave(release, [n, release])
     expect(refused).toBe(reached ? 1 : 0)
     expectEachOnce(slots, [])
     slots.dispose()
@@ -106,11 +98,13 @@ it('an agent that dies at any operation of an acquire or release costs at most t
       let reached = false
       try {
         reached = interleave(
-          n,
           () => body(slots),
-          () => {
-            throw new Killed()
-          },
+          [
+            n,
+            () => {
+              throw new Killed()
+            },
+          ],
         )
       } catch (error) {
         if (!(error instanceof Killed)) throw error
