@@ -1,0 +1,312 @@
+/** The pool as its users see it. */
+import { InvalidArgumentError, Region } from '@heddle/atomics'
+import { load } from '@heddle/atomics/ops'
+import { type Host, setHost, ShutdownError, type WaitOptions } from '@heddle/park'
+import { deadlineOf, getHost, isAbortSignal } from '@heddle/park/internal'
+import { Crew } from './crew.js'
+import { currentPool } from './current.js'
+import { WorkerStartError } from './errors.js'
+import { Injector } from './injector.js'
+import { JoinHandle } from './join-handle.js'
+import { K_COMPLETED, K_FAILED, K_PARKED, K_PHASE, K_RUNNING, MAX_WORKERS, T_STATE, WORKER_READY } from './layout.js'
+import { assertNotLoading } from './loader.js'
+import { mapTask, type MapOptions } from './map.js'
+import { Pool } from './pool.js'
+import { forEachSlot } from './reaper.js'
+import { phaseOf, QUEUED, STARTED } from './slot.js'
+import { Submitter } from './submitter.js'
+import { TaskTable } from './task-table.js'
+import { isTaskRef, type TaskRef } from './tasks.js'
+
+/** How an executor is set up. */
+export interface ExecutorOptions {
+  /** The platform; default: the one installed with `setHost`, or by the package `heddle`. */
+  host?: Host
+  /**
+   * How many workers: a number starts that many at once; `{ min, max }` starts `min` and grows up to `max` while calls find nobody free.
+   * Default: `{ min: 0, max: host.parallelism }`, so that an executor that is never used costs no thread.
+   */
+  workers?: number | { min?: number; max?: number }
+  /** Runs in each worker before its first task. */
+  setup?: TaskRef<[]>
+  /** What its workers are called: `name-0`, `name-1`, … Default `heddle`. */
+  name?: string
+  /** Where calls and results travel, and the workers' default region. Default: `Region.default`. */
+  region?: Region
+  /** Host-specific settings of each worker (Node: the options of `Worker`). */
+  native?: object
+}
+
+/** How a call is to be run. */
+export interface SpawnOptions {
+  /** For people: shown in errors and traces. */
+  name?: string
+  /** Ends the call for its spawner with the signal's reason; a task that has not started never runs. */
+  signal?: WaitOptions['signal']
+  /** Milliseconds until the call ends for its spawner with `TimeoutError`; a task that has not started then never runs. */
+  timeout?: number
+}
+
+/** One worker's figures. */
+export interface WorkerStats {
+  readonly id: number
+  readonly name: string
+  readonly state: 'starting' | 'ready'
+  /** Calls that ended with a result there, and those that ended with an error. */
+  readonly completed: number
+  readonly failed: number
+  /** Async calls that wait there now. */
+  readonly waiting: number
+  /** How often it went to sleep. */
+  readonly parked: number
+}
+
+/** An executor's figures, as of now. */
+export interface ExecutorStats {
+  readonly workers: readonly WorkerStats[]
+  /** Calls of all agents that wait for a worker, and that have started. */
+  readonly queued: number
+  readonly running: number
+  /** Calls of this agent that have ended. */
+  readonly completed: number
+  readonly failed: number
+}
+
+/** How an executor ends. */
+export interface ShutdownOptions {
+  /** Whether calls that have not started still run. Default true. */
+  drain?: boolean
+  /** Milliseconds until what still runs is ended. Default 5000. */
+  timeout?: number
+}
+
+let captured: { resolve: (value: never) => void; reject: (error: unknown) => void } | undefined
+const capture = (resolve: (value: never) => void, reject: (error: unknown) => void): void => {
+  captured = { resolve, reject }
+}
+
+/**
+ * A pool of workers that runs tasks in parallel.
+ *
+ * Calls and results travel through region memory; a value that can't travel is refused at the call, with the path to it. Nothing that
+ * was accepted is lost: every call settles exactly once, with the task's result, its error, or the reason why there is none.
+ * The process stays alive while calls are open, and ends by itself when none are, without a shutdown.
+ * @example
+ * const executor = await Executor.start({ host: nodeHost })
+ * console.log(await executor.run(work.square, 12)) // 144
+ */
+export class Executor {
+  private ending: Promise<void> | undefined
+
+  private constructor(
+    private readonly pool: Pool,
+    private readonly submitter: Submitter,
+    private readonly table: TaskTable,
+    private readonly crew: Crew | undefined,
+  ) {}
+
+  /**
+   * Makes an executor; resolves when its first workers take calls.
+   * @throws WorkerStartError when a worker or its setup fails, or the host can't start workers; InvalidArgumentError
+   */
+  static async start(options: ExecutorOptions = {}): Promise<Executor> {
+    const executor = Executor.create(options)
+    try {
+      await executor.crew!.begin()
+    } catch (error) {
+      await executor.terminate()
+      throw error
+    }
+    return executor
+  }
+
+  /** As `start`, without waiting for the first workers: what they fail with, the calls fail with. */
+  static create(options: ExecutorOptions = {}): Executor {
+    assertNotLoading('Executor.start()')
+    if (options.host !== undefined) setHost(options.host)
+    const host = options.host ?? getHost()
+    if (host.startWorker === undefined || host.workerModule === undefined) {
+      throw new WorkerStartError(`the '${host.name}' host starts no workers: pass { host: nodeHost } from '@heddle/node' (or your platform's host), or import from 'heddle'`)
+    }
+    const { min, max } = workerRange(options.workers, host)
+    if (options.setup !== undefined && !isTaskRef(options.setup)) throw new InvalidArgumentError('setup must be a task: tasks(import.meta.url, { … }).name')
+    const region = options.region ?? Region.default
+    const pool = new Pool({ region, maxWorkers: max })
+    const injector = new Injector(pool.words, pool.base)
+    const submitter = Submitter.open(pool, injector, true)!
+    const crew = new Crew(
+      pool,
+      injector,
+      host,
+      {
+        min,
+        max,
+        name: options.name ?? 'heddle',
+        setup: options.setup === undefined ? undefined : { module: options.setup.module, name: options.setup.name, args: [] },
+        native: options.native,
+      },
+      (reason) => submitter.rejectAll(() => reason),
+      () => undefined,
+    )
+    submitter.onHungry = () => crew.grow()
+    submitter.crashReason = (worker) => crew.reasonOf(worker)
+    return new Executor(pool, submitter, new TaskTable(pool), crew)
+  }
+
+  /** The executor that the calling worker belongs to; undefined outside workers. */
+  static current(): Executor | undefined {
+    const here = currentPool.get()
+    if (here === undefined) return undefined
+    return (here.executor ??= new Executor(here.pool, here.submitter(), here.table, undefined)) as Executor
+  }
+
+  /**
+   * Calls a task in a worker.
+   * @returns a promise of its result; rejects with the task's own error, `WorkerCrashedError`, `TaskNotFoundError`, `WorkerStartError`
+   *          or `ShutdownError`
+   * @throws NotShareableError naming the path to an argument that can't travel; InvalidArgumentError for what is no task
+   */
+  run<A extends unknown[], R>(task: TaskRef<A, R>, ...args: A): Promise<R> {
+    const number = this.numberOf(task as unknown as TaskRef)
+    const promise = new Promise<R>(capture as (resolve: (value: R) => void, reject: (error: unknown) => void) => void)
+    this.submitter.submit(captured!, number, args)
+    return promise
+  }
+
+  /**
+   * As `run`, for calls that are joined in other ways, taken back, or limited in time.
+   * @throws NotShareableError, InvalidArgumentError, and the signal's reason when it has fired already
+   */
+  spawn<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: SpawnOptions): JoinHandle<R> {
+    const { submitter } = this
+    const number = this.numberOf(task as unknown as TaskRef)
+    if (!Array.isArray(args)) throw new InvalidArgumentError(`spawn takes the task's arguments as an array, got ${typeof args}`)
+    const handle = new JoinHandle<R>(submitter, options?.name ?? task.name)
+    const deadline = deadlineOf(options)
+    const signal = options?.signal
+    if (signal !== undefined && (isAbortSignal(signal) ? signal.aborted : signal.isCancelled)) throw signal.reason
+    handle.submitted(submitter.submit(handle, number, args))
+    if (signal !== undefined || deadline !== Infinity) handle.whenSettled(submitter.limit(deadline, signal, (reason) => handle.giveUp(reason)))
+    return handle
+  }
+
+  /**
+   * Calls the task once for each input, a bounded number at a time, and gives the results as they come: in the order of the inputs,
+   * or, with `ordered: false`, in the order in which they end. Inputs are only asked for when there is room, results that nobody takes
+   * hold back the inputs. Leaving the loop, or a failure, takes back what has not started and closes the inputs.
+   * @throws InvalidArgumentError; from the iteration, what a task, the inputs or the signal failed with
+   * @example
+   * for await (const square of executor.map(work.square, [1, 2, 3])) console.log(square)
+   */
+  map<T, R>(task: TaskRef<[T], R>, inputs: Iterable<T> | AsyncIterable<T>, options: MapOptions = {}): AsyncIterableIterator<R> {
+    this.numberOf(task as unknown as TaskRef)
+    return mapTask((input) => this.spawn(task, [input]), inputs, options, 2 * this.pool.maxWorkers, (signal, fired) => this.submitter.limit(Infinity, signal, fired))
+  }
+
+  /** Figures, as of now. Looks at every slot in use: for people and tests, not for each call. */
+  stats(): ExecutorStats {
+    const { pool, crew, submitter } = this
+    const { words } = pool
+    let queued = submitter.overflowing
+    let running = 0
+    forEachSlot(pool, (_, at) => {
+      const phase = phaseOf(load(words, at + T_STATE))
+      if (phase === QUEUED) queued++
+      else if (phase === STARTED) running++
+    })
+    const workers = (crew?.numbers() ?? []).map((id): WorkerStats => {
+      const record = pool.workerAt(id)
+      return {
+        id,
+        name: crew!.nameOf(id),
+        state: load(words, record + K_PHASE) === WORKER_READY ? 'ready' : 'starting',
+        completed: load(words, record + K_COMPLETED),
+        failed: load(words, record + K_FAILED),
+        waiting: load(words, record + K_RUNNING),
+        parked: load(words, record + K_PARKED),
+      }
+    })
+    return { workers, queued, running, completed: submitter.completed, failed: submitter.failed }
+  }
+
+  /**
+   * Ends the executor: takes no more calls, lets what was accepted end (or, with `drain: false`, only what has started; the rest rejects
+   * with `ShutdownError`), then ends the workers. What still runs after `timeout` rejects with `ShutdownError`.
+   * Later calls, and `shutdown` again, give the same promise.
+   */
+  shutdown(options: ShutdownOptions = {}): Promise<void> {
+    return (this.ending ??= this.end(options.drain ?? true, options.timeout ?? 5000))
+  }
+
+  /** Ends the workers at once; every open call rejects with `ShutdownError`. */
+  async terminate(): Promise<void> {
+    const crew = this.owned('terminate')
+    this.ending ??= Promise.resolve()
+    this.submitter.rejectAll(() => new ShutdownError('the executor was terminated'))
+    await crew.terminate()
+    this.dispose()
+  }
+
+  /** Open calls keep the process alive (the default). */
+  ref(): void {
+    this.submitter.setKeepsAlive(true)
+  }
+
+  /** Open calls don't keep the process alive: it may end before they do. */
+  unref(): void {
+    this.submitter.setKeepsAlive(false)
+  }
+
+  /** As `shutdown()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown()
+  }
+
+  private async end(drain: boolean, timeout: number): Promise<void> {
+    const crew = this.owned('shutdown')
+    const { submitter } = this
+    if (!drain) submitter.cancelQueued(() => new ShutdownError('the executor was shut down before the task started'))
+    let late = false
+    const stop = submitter.limit(deadlineOf({ timeout }), undefined, () => {
+      late = true
+      submitter.rejectAll(() => new ShutdownError(`the executor was shut down; the task did not end within ${timeout} ms`))
+      void crew.terminate()
+    })
+    await crew.close()
+    stop()
+    // Results that came with the last worker's end.
+    submitter.takeDone()
+    if (!late) submitter.rejectAll(() => crew.broken ?? new ShutdownError('the executor was shut down before the task ended'))
+    this.dispose()
+  }
+
+  private dispose(): void {
+    if (this.pool.isDisposed) return
+    this.submitter.close()
+    this.pool.dispose()
+  }
+
+  private owned(verb: string): Crew {
+    if (this.crew === undefined) throw new InvalidArgumentError(`${verb}() is for the agent that started the executor`)
+    return this.crew
+  }
+
+  /** What every call checks first. */
+  private numberOf(task: TaskRef): number {
+    if (this.ending !== undefined) throw new ShutdownError('the executor takes no more calls: it was shut down')
+    const broken = this.crew?.broken
+    if (broken !== undefined) throw broken
+    assertNotLoading('a task')
+    if (!isTaskRef(task)) throw new InvalidArgumentError('the task must come from tasks(import.meta.url, { … }): a plain function can’t be found by a worker')
+    return this.table.numberOf(task)
+  }
+}
+
+function workerRange(workers: ExecutorOptions['workers'], host: Host): { min: number; max: number } {
+  const range = typeof workers === 'number' ? { min: workers, max: workers } : { min: workers?.min ?? 0, max: workers?.max ?? Math.max(host.parallelism, workers?.min ?? 0) }
+  const { min, max } = range
+  if (!Number.isInteger(max) || max < 1 || max > MAX_WORKERS || !Number.isInteger(min) || min < 0 || min > max) {
+    throw new InvalidArgumentError(`workers must be a number from 1 to ${MAX_WORKERS}, or { min, max } with 0 <= min <= max, got ${JSON.stringify(workers)}`)
+  }
+  return range
+}

@@ -1,0 +1,109 @@
+/**
+ * Memory layout of a pool: one block of the region, plus one block for each chunk of 32 slots, made when first needed.
+ * All indexes are in 32-bit words; `P_*` relative to the pool's start, the others relative to their record.
+ */
+
+// The pool's own words. What different agents write lies in different cache lines.
+/** OPEN, DRAINING or CLOSED. */
+export const P_STATE = 1
+/** How many worker records are in use. */
+export const P_WORKERS = 2
+/** How many entries the task table has. A hint: an entry counts once it is not 0. */
+export const P_TASKS = 3
+/** The injector's hints: where the next taker and the next giver may begin to look. */
+export const P_HEAD = 16
+export const P_TAIL = 32
+/** One bit for each worker that looks for work without sleeping. */
+export const P_SPINNING = 48
+/** One bit for each worker that sleeps and whom nobody has woken yet. */
+export const P_SLEEPING = 56
+/** Words in each of the two. */
+export const WORKER_SET_WORDS = 8
+
+export const OPEN = 0
+/** No new calls; what was accepted still runs. */
+export const DRAINING = 1
+/** Workers end as soon as they look. */
+export const CLOSED = 2
+
+export const MAX_WORKERS = WORKER_SET_WORDS * 32 - 1
+export const MAX_SUBMITTERS = 128
+export const MAX_TASKS = 2048
+export const CHUNK_SLOTS = 32
+export const MAX_CHUNKS = 1024
+export const MAX_SLOTS = CHUNK_SLOTS * MAX_CHUNKS
+/** Twice the slots, so that entries repeated after a crash still fit. */
+export const RING_BITS = 16
+export const RING_CELLS = 1 << RING_BITS
+
+// A submitter: an agent that calls tasks. Four cache lines.
+export const P_SUBMITTERS = 64
+export const SUBMITTER_WORDS = 64
+/** Tag of the agent; 0: free. */
+export const S_OWNER = 0
+/** Where to ring it. */
+export const S_BELL = 1
+/** One bit for each word of S_CHUNKS that is not 0. */
+export const S_ROOT = 16
+/** 1: it does not look by itself, ring it. */
+export const S_ASLEEP = 17
+/** One bit for each chunk with finished calls: 32 words. */
+export const S_CHUNKS = 32
+
+// A worker. One cache line.
+export const P_WORKER_RECORDS = P_SUBMITTERS + MAX_SUBMITTERS * SUBMITTER_WORDS
+export const WORKER_WORDS = 16
+/** WORKER_* phase. */
+export const K_PHASE = 0
+/** Where to ring it. */
+export const K_BELL = 1
+/** The host's number for its thread. */
+export const K_THREAD = 2
+/** Calls that it has finished, and those of them that failed. Written by the worker alone. */
+export const K_COMPLETED = 3
+export const K_FAILED = 4
+/** Calls that have started there and not finished. Written by the worker alone. */
+export const K_RUNNING = 5
+/** How often it went to sleep. Written by the worker alone. */
+export const K_PARKED = 6
+/** Tag of its agent. */
+export const K_AGENT = 7
+
+/** No worker, or one that hasn't said that it is ready. */
+export const WORKER_STARTING = 0
+export const WORKER_READY = 1
+export const WORKER_DEAD = 2
+
+// Tables.
+/** Word index of each chunk's block; 0: not made. */
+export const P_CHUNK_AT = P_WORKER_RECORDS + (MAX_WORKERS + 1) * WORKER_WORDS
+/** Which submitter owns the chunk: its number + 1; 0: nobody. */
+export const P_CHUNK_OWNER = P_CHUNK_AT + MAX_CHUNKS
+/** One bit for each slot of the chunk whose call is finished. A hint: the slot's state is the truth. */
+export const P_CHUNK_DONE = P_CHUNK_OWNER + MAX_CHUNKS
+/** Byte offset of each task's name block; 0: none yet. */
+export const P_TASK_TABLE = P_CHUNK_DONE + MAX_CHUNKS
+/** The injector's cells. */
+export const P_CELLS = P_TASK_TABLE + MAX_TASKS
+export const POOL_WORDS = P_CELLS + RING_CELLS
+
+// A slot: one call. Four cache lines, of which a small call uses one.
+export const SLOT_WORDS = 64
+/** PHASE bits 0–3 · worker bits 4–11 · generation bits 12–31. See slot.ts. */
+export const T_STATE = 0
+/** Number of the task in the task table. */
+export const T_TASK = 1
+/** What the payload is: SHAPE_*. Arguments before the call, the result after it. */
+export const T_SHAPE = 2
+/** Bytes of an encoded payload, or tags of a scalar one. */
+export const T_LENGTH = 3
+/** Byte offset of the slot's block, 0 for none, and its size in bytes. A block stays with its slot from call to call. */
+export const T_BLOCK = 4
+export const T_BLOCK_BYTES = 5
+/** The submitter's number. Written when the chunk is taken. */
+export const T_SUBMITTER = 6
+/** The payload, when it is small. At a multiple of 8 bytes. */
+export const T_INLINE = 8
+export const INLINE_BYTES = (SLOT_WORDS - T_INLINE) * 4
+/** A block of more bytes is given back when its call is over. */
+export const KEPT_BLOCK_BYTES = 16 * 1024

@@ -1,0 +1,194 @@
+/**
+ * What a slot carries: a call's arguments, then its result, in the same place.
+ *
+ * Layout     T_SHAPE  SCALARS, INLINE or BLOCK, with THROWN when the task threw · T_LENGTH  tags, or bytes
+ *   shape    where                    T_LENGTH
+ *   SCALARS  up to 4 values of 8      bits 0–2 how many · 4 bits for each: what it is. Numbers are in their place as floats.
+ *            bytes at T_INLINE
+ *   INLINE   encoded, at T_INLINE     bytes
+ *   BLOCK    encoded, in T_BLOCK      bytes
+ * Invariants I1 Who writes or reads a payload owns the slot's words (slot.ts, I2): all accesses are plain.
+ *            I2 The block in T_BLOCK belongs to the slot, whoever dies; it is replaced only by who owns the words.
+ * Cost       Scalars: one store each. Everything else: encoded in private memory, checked, then copied once each way.
+ */
+import type { Region } from '@heddle/atomics'
+import { type EncodedValue, encodeValue, loadEncoded, storeEncoded } from '@heddle/atomics/internal'
+import { get, getFloat, set, setFloat } from '@heddle/atomics/ops'
+import { INLINE_BYTES, KEPT_BLOCK_BYTES, T_BLOCK, T_BLOCK_BYTES, T_INLINE, T_LENGTH, T_SHAPE } from './layout.js'
+
+const SCALARS = 0
+const INLINE = 1
+const BLOCK = 2
+/** The task threw the payload. */
+export const THROWN = 8
+const WHERE = 7
+
+const MAX_SCALARS = 4
+const NUMBER = 1
+const UNDEFINED = 2
+const NULL = 3
+const TRUE = 4
+const FALSE = 5
+
+/** What a scalar is, 0 when it is none. */
+function tagOf(value: unknown): number {
+  switch (typeof value) {
+    case 'number':
+      return NUMBER
+    case 'undefined':
+      return UNDEFINED
+    case 'boolean':
+      return value ? TRUE : FALSE
+    default:
+      return value === null ? NULL : 0
+  }
+}
+
+/** Writes a call's arguments. @throws NotShareableError, with the path to what can't travel */
+export function writeArguments(region: Region, slot: number, args: readonly unknown[]): void {
+  const { length } = args
+  if (length <= MAX_SCALARS) {
+    let tags = length
+    for (let i = 0; i < length; i++) {
+      const value = args[i]
+      const tag = tagOf(value)
+      if (tag === 0) return writeEncoded(region, slot, args, 'args', 0)
+      if (tag === NUMBER) setFloat(region.floats, ((slot + T_INLINE) >> 1) + i, value as number)
+      tags |= tag << (3 + i * 4)
+    }
+    set(region.words, slot + T_SHAPE, SCALARS)
+    set(region.words, slot + T_LENGTH, tags)
+    return
+  }
+  writeEncoded(region, slot, args, 'args', 0)
+}
+
+/** Encodes arguments for a slot that there will be later. @throws NotShareableError */
+export function prepareArguments(region: Region, args: readonly unknown[]): EncodedValue {
+  const encoded = encodeValue(args, { region, root: 'args' })
+  const { length } = encoded
+  const words = encoded.words.slice(0, (length + 3) >> 2)
+  encoded.commit()
+  return { words, bytes: new Uint8Array(words.buffer), length, commit: () => undefined }
+}
+
+/** Writes what `prepareArguments` made. */
+export function writePrepared(region: Region, slot: number, encoded: EncodedValue): void {
+  place(region, slot, encoded, 0)
+}
+
+/** Writes a task's result. @throws NotShareableError */
+export function writeResult(region: Region, slot: number, value: unknown): void {
+  const tag = tagOf(value)
+  if (tag === 0) return writeEncoded(region, slot, value, 'result', 0)
+  if (tag === NUMBER) setFloat(region.floats, (slot + T_INLINE) >> 1, value as number)
+  set(region.words, slot + T_SHAPE, SCALARS)
+  set(region.words, slot + T_LENGTH, 1 | (tag << 3))
+}
+
+/** Writes what a task threw; what can't travel is replaced by an error that says what it was. */
+export function writeThrown(region: Region, slot: number, thrown: unknown): void {
+  try {
+    writeEncoded(region, slot, thrown, 'error', THROWN)
+  } catch (cause) {
+    writeEncoded(region, slot, new Error(`the task threw what can't travel: ${describe(thrown)}`, { cause }), 'error', THROWN)
+  }
+}
+
+function describe(thrown: unknown): string {
+  try {
+    return String(thrown)
+  } catch {
+    return typeof thrown
+  }
+}
+
+/** Whether the payload is what a task threw. */
+export function isThrown(region: Region, slot: number): boolean {
+  return (get(region.words, slot + T_SHAPE) & THROWN) !== 0
+}
+
+/** The arguments, as the call gave them. */
+export function readArguments(region: Region, slot: number): unknown[] {
+  if ((get(region.words, slot + T_SHAPE) & WHERE) !== SCALARS) return readEncoded(region, slot) as unknown[]
+  const tags = get(region.words, slot + T_LENGTH)
+  const length = tags & 7
+  const args: unknown[] = []
+  for (let i = 0; i < length; i++) args.push(scalar(region, slot, tags, i))
+  return args
+}
+
+/** How many scalar arguments there are, -1 when they are encoded: for calls without an array. */
+export function scalarCount(region: Region, slot: number): number {
+  return get(region.words, slot + T_SHAPE) === SCALARS ? get(region.words, slot + T_LENGTH) & 7 : -1
+}
+
+/** A scalar argument. */
+export function scalarAt(region: Region, slot: number, i: number): unknown {
+  return scalar(region, slot, get(region.words, slot + T_LENGTH), i)
+}
+
+/** The result, or what the task threw. */
+export function readResult(region: Region, slot: number): unknown {
+  if ((get(region.words, slot + T_SHAPE) & WHERE) !== SCALARS) return readEncoded(region, slot)
+  return scalar(region, slot, get(region.words, slot + T_LENGTH), 0)
+}
+
+/** After the call: gives back a large block, so that one large payload does not hold memory for ever. */
+export function trim(region: Region, slot: number): void {
+  const { words } = region
+  if (get(words, slot + T_BLOCK_BYTES) <= KEPT_BLOCK_BYTES) return
+  const block = get(words, slot + T_BLOCK)
+  set(words, slot + T_BLOCK, 0)
+  set(words, slot + T_BLOCK_BYTES, 0)
+  region.free(block)
+}
+
+function scalar(region: Region, slot: number, tags: number, i: number): unknown {
+  switch ((tags >>> (3 + i * 4)) & 15) {
+    case NUMBER:
+      return getFloat(region.floats, ((slot + T_INLINE) >> 1) + i)
+    case NULL:
+      return null
+    case TRUE:
+      return true
+    case FALSE:
+      return false
+    default:
+      return undefined
+  }
+}
+
+function writeEncoded(region: Region, slot: number, value: unknown, root: string, flag: number): void {
+  const encoded = encodeValue(value, { region, root })
+  place(region, slot, encoded, flag)
+  encoded.commit()
+}
+
+function place(region: Region, slot: number, encoded: EncodedValue, flag: number): void {
+  const { words } = region
+  const { length } = encoded
+  const inline = length <= INLINE_BYTES
+  storeEncoded(region, inline ? (slot + T_INLINE) << 2 : block(region, slot, length), encoded)
+  set(words, slot + T_SHAPE, (inline ? INLINE : BLOCK) | flag)
+  set(words, slot + T_LENGTH, length)
+}
+
+/** The slot's block, made or replaced so that it has room. */
+function block(region: Region, slot: number, length: number): number {
+  const { words } = region
+  if (get(words, slot + T_BLOCK_BYTES) >= length) return get(words, slot + T_BLOCK)
+  const bytes = (length + 63) & -64
+  const at = region.alloc(bytes)
+  const former = get(words, slot + T_BLOCK)
+  set(words, slot + T_BLOCK, at)
+  set(words, slot + T_BLOCK_BYTES, bytes)
+  if (former !== 0) region.free(former)
+  return at
+}
+
+function readEncoded(region: Region, slot: number): unknown {
+  const { words } = region
+  const inline = (get(words, slot + T_SHAPE) & WHERE) === INLINE
+  return loadEncoded(region, inline ? (slot + T_INLINE) << 2 : get(words, slot + T_BLOCK), get(words, slot + T_LENGTH))
+}

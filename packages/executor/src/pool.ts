@@ -1,0 +1,139 @@
+/**
+ * A pool's memory, as each agent that uses it opens it. Layout: layout.ts.
+ *
+ * Invariants I1 A chunk's block, once made, stays where it is until the pool is disposed of: its address may be cached.
+ *            I2 A chunk belongs to the submitter named in its owner word, which changes by compare-exchange only.
+ */
+import { type Handle, type Region, type SharedClass, SharedObject } from '@heddle/atomics'
+import { Place } from '@heddle/atomics/internal'
+import { add, compareExchange, exchange, load, or, set, store } from '@heddle/atomics/ops'
+import {
+  CHUNK_SLOTS,
+  MAX_CHUNKS,
+  P_CHUNK_AT,
+  P_CHUNK_DONE,
+  P_CHUNK_OWNER,
+  P_SUBMITTERS,
+  P_WORKER_RECORDS,
+  P_WORKERS,
+  POOL_WORDS,
+  S_CHUNKS,
+  S_ROOT,
+  SLOT_WORDS,
+  SUBMITTER_WORDS,
+  T_BLOCK,
+  T_SUBMITTER,
+  WORKER_WORDS,
+} from './layout.js'
+
+/** The words of a pool. */
+export class Pool extends SharedObject {
+  static readonly kind = 'ExecutorPool'
+  static readonly BYTES: number = POOL_WORDS * 4
+  static readonly ALIGN = 64
+
+  readonly words: Int32Array
+  /** Word index of the pool. */
+  readonly base: number
+  /** How many workers the pool may have; set when it is made. */
+  readonly maxWorkers: number
+  /** Word indexes of chunks that this agent has looked up (I1). */
+  private readonly chunkAt = new Int32Array(MAX_CHUNKS)
+
+  constructor(o: { region: Region; maxWorkers: number } | Place) {
+    super(o instanceof Place ? o : Place.allocate(o.region, Pool as SharedClass))
+    this.words = this.region.words
+    this.base = this.at >> 2
+    if (!(o instanceof Place)) store(this.words, this.base + P_WORKERS, o.maxWorkers)
+    this.maxWorkers = load(this.words, this.base + P_WORKERS)
+  }
+
+  static fromHandle(handle: Handle): Pool {
+    return new Pool(Place.openHandle(handle, Pool as SharedClass))
+  }
+
+  /** Word index of a slot. */
+  slotAt(slot: number): number {
+    const chunk = slot >>> 5
+    let at = this.chunkAt[chunk]!
+    if (at === 0) at = this.chunkAt[chunk] = load(this.words, this.base + P_CHUNK_AT + chunk)
+    return at + (slot & (CHUNK_SLOTS - 1)) * SLOT_WORDS
+  }
+
+  /** Word index of a submitter's record. */
+  submitterAt(submitter: number): number {
+    return this.base + P_SUBMITTERS + submitter * SUBMITTER_WORDS
+  }
+
+  /** Word index of a worker's record. */
+  workerAt(worker: number): number {
+    return this.base + P_WORKER_RECORDS + worker * WORKER_WORDS
+  }
+
+  /** Takes a chunk that nobody has, with memory; -1 when all are taken. @throws RegionFullError */
+  takeChunk(submitter: number): number {
+    const { words, base } = this
+    for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
+      if (load(words, base + P_CHUNK_OWNER + chunk) !== 0 || compareExchange(words, base + P_CHUNK_OWNER + chunk, 0, submitter + 1) !== 0) continue
+      if (load(words, base + P_CHUNK_AT + chunk) === 0) {
+        try {
+          store(words, base + P_CHUNK_AT + chunk, this.region.alloc(CHUNK_SLOTS * SLOT_WORDS * 4, 64) >> 2)
+        } catch (error) {
+          store(words, base + P_CHUNK_OWNER + chunk, 0)
+          throw error
+        }
+      }
+      // Plain: nobody else reads a slot before it was queued.
+      for (let i = 0; i < CHUNK_SLOTS; i++) set(words, this.slotAt(chunk * CHUNK_SLOTS + i) + T_SUBMITTER, submitter)
+      return chunk
+    }
+    return -1
+  }
+
+  /** Says that a slot's call is over. True: nobody had said so of this submitter, it may have to be rung. */
+  markDone(slot: number, submitter: number): boolean {
+    const { words, base } = this
+    const chunk = slot >>> 5
+    if (or(words, base + P_CHUNK_DONE + chunk, 1 << (slot & 31)) !== 0) return false
+    const record = this.submitterAt(submitter)
+    const word = chunk >>> 5
+    if (or(words, record + S_CHUNKS + word, 1 << (chunk & 31)) === 0) or(words, record + S_ROOT, 1 << word)
+    return true
+  }
+
+  /** Takes all that `markDone` said of a submitter; `seen` gets each slot. */
+  takeDone(submitter: number, seen: (slot: number) => void): void {
+    const { words, base } = this
+    const record = this.submitterAt(submitter)
+    for (let root = exchange(words, record + S_ROOT, 0); root !== 0; root &= root - 1) {
+      const word = lowest(root)
+      for (let chunks = exchange(words, record + S_CHUNKS + word, 0); chunks !== 0; chunks &= chunks - 1) {
+        const chunk = (word << 5) | lowest(chunks)
+        for (let bits = exchange(words, base + P_CHUNK_DONE + chunk, 0); bits !== 0; bits &= bits - 1) seen((chunk << 5) | lowest(bits))
+      }
+    }
+  }
+
+  /** Adds to a counter word of the pool; returns the former value. */
+  count(word: number, by: number): number {
+    return add(this.words, this.base + word, by)
+  }
+
+  protected override onDispose(): void {
+    const { words, base, region } = this
+    for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
+      const at = load(words, base + P_CHUNK_AT + chunk)
+      if (at === 0) continue
+      for (let i = 0; i < CHUNK_SLOTS; i++) {
+        const block = load(words, at + i * SLOT_WORDS + T_BLOCK)
+        if (block !== 0) region.free(block)
+      }
+      region.free(at << 2)
+    }
+  }
+}
+
+/** Number of the lowest set bit. */
+export function lowest(bits: number): number {
+  return 31 - Math.clz32(bits & -bits)
+}

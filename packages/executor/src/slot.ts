@@ -1,0 +1,89 @@
+/**
+ * The life of a call: one word, one named transition each.
+ *
+ * Layout     T_STATE  bits 0–3 phase · bits 4–11 worker · bits 12–31 generation
+ *   phase      meaning                                             left by
+ *   FREE       nobody's call                                       its submitter: → QUEUED
+ *   QUEUED     waits for a worker                                  a worker: → STARTED · its submitter: → FREE (cancelled)
+ *   STARTED    runs, or waits in the worker for something          the worker: → DONE · a reaper: → CRASHED
+ *   DONE       the payload is the result                           its submitter: → FREE
+ *   CRASHED    the worker died                                     its submitter: → FREE
+ * Invariants I1 FREE → QUEUED and → FREE with the next generation belong to the submitter alone; every other step is one
+ *               compare-exchange, so that a call is run at most once and settled exactly once.
+ *            I2 The slot's other words belong to the submitter in FREE, to whoever moved it to STARTED until DONE, and to the
+ *               submitter again from DONE or CRASHED on: plain accesses.
+ * Pairs      QUEUED publishes the arguments to the worker whose compare-exchange saw it; DONE publishes the result.
+ * Rejected   A phase CLAIMED between QUEUED and STARTED for what a worker took in advance: workers take one entry at a time, which
+ *            costs one compare-exchange more than taking several and leaves nothing behind a long task that others can't have.
+ */
+import { compareExchange, load, store } from '@heddle/atomics/ops'
+
+export const FREE = 0
+export const QUEUED = 1
+export const STARTED = 2
+export const DONE = 3
+export const CRASHED = 4
+
+const PHASE_MASK = 0xf
+const WORKER_SHIFT = 4
+const GENERATION_UNIT = 1 << 12
+const GENERATION_MASK = ~(GENERATION_UNIT - 1)
+
+/** The phase in a state word. */
+export function phaseOf(state: number): number {
+  return state & PHASE_MASK
+}
+/** The worker in a state word. */
+export function workerOf(state: number): number {
+  return (state >>> WORKER_SHIFT) & 0xff
+}
+/** The generation in a state word; comparable only. */
+export function generationOf(state: number): number {
+  return state & GENERATION_MASK
+}
+
+/** FREE → QUEUED, by the submitter. Returns the generation. */
+export function enqueue(words: Int32Array, index: number, generation: number): void {
+  store(words, index, generation | QUEUED)
+}
+/** QUEUED → STARTED, by a worker; the new state, or 0 when the call isn't to be run any more. */
+export function start(words: Int32Array, index: number, worker: number): number {
+  const state = load(words, index)
+  if ((state & PHASE_MASK) !== QUEUED) return 0
+  const started = (state & GENERATION_MASK) | (worker << WORKER_SHIFT) | STARTED
+  return compareExchange(words, index, state, started) === state ? started : 0
+}
+/** STARTED → DONE, by the worker; false when it was declared dead. */
+export function finish(words: Int32Array, index: number, started: number): boolean {
+  return compareExchange(words, index, started, (started & GENERATION_MASK) | DONE) === started
+}
+/** STARTED by this worker → CRASHED, by a reaper; whether it was so. */
+export function crash(words: Int32Array, index: number, worker: number): boolean {
+  const state = load(words, index)
+  if ((state & PHASE_MASK) !== STARTED || workerOf(state) !== worker) return false
+  return compareExchange(words, index, state, (state & ~PHASE_MASK) | CRASHED) === state
+}
+/** QUEUED → FREE, by the submitter; false when a worker was first. */
+export function cancel(words: Int32Array, index: number, generation: number): boolean {
+  return compareExchange(words, index, generation | QUEUED, (generation + GENERATION_UNIT) | FREE) === (generation | QUEUED)
+}
+/** DONE or CRASHED → FREE, by the submitter; returns the next generation. */
+export function release(words: Int32Array, index: number, generation: number): number {
+  const next = (generation + GENERATION_UNIT) | 0
+  store(words, index, next | FREE)
+  return next
+}
+/** QUEUED → FREE for a submitter that is dead; false while a worker runs the call. */
+export function abandonQueued(words: Int32Array, index: number): boolean {
+  for (;;) {
+    const state = load(words, index)
+    const phase = state & PHASE_MASK
+    if (phase === STARTED) return false
+    if (phase !== QUEUED || cancel(words, index, state & GENERATION_MASK)) return true
+  }
+}
+/** DONE or CRASHED → FREE for a submitter that is dead. */
+export function releaseEnded(words: Int32Array, index: number): void {
+  const state = load(words, index)
+  if ((state & PHASE_MASK) > STARTED) release(words, index, state & GENERATION_MASK)
+}

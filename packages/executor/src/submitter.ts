@@ -1,0 +1,454 @@
+/**
+ * One agent's calls: from the call to its settlement.
+ *
+ * A call is written into a slot, the slot's number goes into the pool's queue, and a worker is woken if none is looking. Finished
+ * calls are taken in bulk: while calls are open the agent looks by itself for a short time, between the microtasks of its turn, so
+ * that a quick answer costs no sleep; after that it asks to be rung.
+ *
+ * Invariants I1 A slot is this submitter's from `takeChunk` on; its JS state (`calls`, `free`, `generation`) is changed here alone.
+ *            I2 While calls are open, a `pump` microtask is queued, or S_ASLEEP is 1 and done bits were looked for after that.
+ *            I3 The process is held (W5) only while asleep: with a microtask queued it can't end.
+ * Pairs      A worker sets its done bits, then reads S_ASLEEP; `sleep` sets S_ASLEEP, then reads the bits. One sees the other.
+ * Rejected   One microtask that polls until its time is up: it would keep the user's own microtasks waiting. Each round is short
+ *            and queues the next.
+ */
+import { InvalidArgumentError } from '@heddle/atomics'
+import type { EncodedValue } from '@heddle/atomics/internal'
+import { type CancelSignal, TimeoutError, type WaitOptions } from '@heddle/park'
+import { Agent, Doorbell, getHost, isAbortSignal } from '@heddle/park/internal'
+import { compareExchange, exchange, load, now, pause, set, store } from '@heddle/atomics/ops'
+import { WorkerCrashedError } from './errors.js'
+import type { Injector } from './injector.js'
+import { CHUNK_SLOTS, MAX_SUBMITTERS, S_ASLEEP, S_BELL, S_OWNER, S_ROOT, T_STATE, T_TASK } from './layout.js'
+import { isThrown, prepareArguments, readResult, trim, writeArguments, writePrepared } from './payload.js'
+import type { Pool } from './pool.js'
+import { cancel, CRASHED, DONE, enqueue, phaseOf, release, workerOf } from './slot.js'
+import { LookBudget } from './spin-budget.js'
+import { announceWork } from './wakeup.js'
+
+/** What is told how a call ended. */
+export interface Call {
+  /** It keeps nothing alive. */
+  detached?: boolean
+  resolve(value: never): void
+  reject(error: unknown): void
+}
+
+interface Waiting {
+  readonly call: Call
+  readonly task: number
+  readonly args: EncodedValue
+}
+
+/** Looks in one microtask. */
+const LOOKS = 24
+/** A turn of microtasks longer than this lets the event loop run, in ms. */
+const TURN_MS = 4
+
+/** Listens to a signal that may have fired; returns how to stop. */
+function onSignal(signal: AbortSignal | CancelSignal, fired: (reason: unknown) => void): () => void {
+  if (!isAbortSignal(signal)) {
+    const { onCancel } = signal as CancelSignal & { onCancel?(callback: () => void): () => void }
+    if (typeof onCancel !== 'function') throw new InvalidArgumentError('the signal is neither an AbortSignal nor a CancelToken')
+    return onCancel.call(signal, () => fired(signal.reason))
+  }
+  const listener = (): void => fired(signal.reason)
+  if (signal.aborted) listener()
+  else signal.addEventListener('abort', listener, { once: true })
+  return () => signal.removeEventListener('abort', listener)
+}
+
+/** One agent's side of a pool. */
+export class Submitter {
+  /** Number of calls that are not settled. */
+  open = 0
+  completed = 0
+  failed = 0
+  /** Called when work was added and no worker was there to be woken. */
+  onHungry: (() => void) | undefined
+  /** Called when the last open call was settled. */
+  onIdle: (() => void) | undefined
+  /** Says why a worker died, for the errors of its calls. */
+  crashReason: (worker: number) => unknown = () => undefined
+
+  /** Open calls that are detached. */
+  private background = 0
+  private readonly record: number
+  private readonly bell: Doorbell
+  private readonly calls: (Call | undefined)[] = []
+  private readonly generations: number[] = []
+  private readonly free: number[] = []
+  private readonly chunks: number[] = []
+  private overflow: Waiting[] = []
+  /** Queued calls that the ring had no place for. */
+  private unpushed: number[] = []
+  private pumping = false
+  private asleep = false
+  private held = false
+  private keepsAlive = true
+  private readonly budget: LookBudget
+  private lookSince = 0
+  /** When this turn of the event loop began, as far as is known; 0 before the first look. */
+  private turnSince = 0
+  private yielded = false
+  private readonly agent: Agent
+  private readonly settleDone = (slot: number): void => this.settle(slot)
+  private readonly pumpTask = (): void => this.pump()
+
+  private constructor(
+    readonly pool: Pool,
+    readonly number: number,
+    private readonly injector: Injector,
+    /** Whether to look for results before sleeping: not in an agent that has tasks to run meanwhile. */
+    looks: boolean,
+  ) {
+    this.agent = Agent.of(pool.region)
+    this.record = pool.submitterAt(number)
+    this.budget = new LookBudget(looks)
+    this.bell = Doorbell.open(pool.region, () => this.rung())
+    store(pool.words, this.record + S_BELL, this.bell.at)
+  }
+
+  /** Makes the calling agent a submitter; undefined when there are too many. */
+  static open(pool: Pool, injector: Injector, looks: boolean): Submitter | undefined {
+    const { tag } = Agent.of(pool.region)
+    for (let number = 0; number < MAX_SUBMITTERS; number++) {
+      if (compareExchange(pool.words, pool.submitterAt(number) + S_OWNER, 0, tag) === 0) return new Submitter(pool, number, injector, looks)
+    }
+    return undefined
+  }
+
+  /** Calls a task. @throws NotShareableError @throws RegionFullError */
+  submit(call: Call, task: number, args: readonly unknown[]): number {
+    const { pool } = this
+    const slot = this.free.pop() ?? this.takeSlot()
+    if (slot === -1) {
+      this.overflow.push({ call, task, args: prepareArguments(pool.region, args) })
+      this.open++
+      this.keepPumping()
+      return -1
+    }
+    const at = pool.slotAt(slot)
+    try {
+      writeArguments(pool.region, at, args)
+    } catch (error) {
+      this.free.push(slot)
+      throw error
+    }
+    this.open++
+    this.queue(slot, at, call, task)
+    this.keepPumping()
+    return slot
+  }
+
+  /** Takes back a call that hasn't started; whether it was so. */
+  tryCancel(slot: number, call: Call): boolean {
+    if (slot === -1) {
+      const i = this.overflow.findIndex((waiting) => waiting.call === call)
+      if (i === -1) return false
+      this.overflow.splice(i, 1)
+      this.closed(call)
+      return true
+    }
+    if (this.calls[slot] !== call) return false
+    const generation = this.generations[slot]!
+    if (!cancel(this.pool.words, this.pool.slotAt(slot) + T_STATE, generation)) return false
+    this.forget(slot, call, generation + (1 << 12))
+    return true
+  }
+
+  /** A call that is no longer to keep the process alive. */
+  detach(call: Call): void {
+    call.detached = true
+    this.background++
+    if (this.open <= this.background) this.letGo()
+  }
+
+  /** How many calls wait for a slot. */
+  get overflowing(): number {
+    return this.overflow.length
+  }
+
+  /** Forgets a call that has started: its result will be dropped. */
+  abandon(slot: number, call: Call): void {
+    if (slot === -1 || this.calls[slot] !== call) return
+    this.calls[slot] = undefined
+    this.closed(call)
+  }
+
+  /** Calls `end` with a TimeoutError at the deadline or with the signal's reason when it fires; returns how to stop that. */
+  limit(deadline: number, signal: WaitOptions['signal'], end: (reason: unknown) => void): () => void {
+    const timer = deadline === Infinity ? undefined : this.agent.after(deadline, () => end(new TimeoutError('the task did not end within the time limit')))
+    const unlisten = signal === undefined ? undefined : onSignal(signal, end)
+    if (timer !== undefined) this.agent.hold()
+    let stopped = false
+    return () => {
+      if (stopped) return
+      stopped = true
+      unlisten?.()
+      if (timer === undefined) return
+      this.agent.wheel.cancel(timer)
+      this.agent.unhold()
+    }
+  }
+
+  /** Rejects every open call; what still runs is nobody's any more. */
+  rejectAll(reason: () => unknown): void {
+    const { calls } = this
+    const rejected: Call[] = this.overflow.map(({ call }) => call)
+    this.overflow = []
+    for (let slot = 0; slot < calls.length; slot++) {
+      const call = calls[slot]
+      if (call === undefined) continue
+      rejected.push(call)
+      calls[slot] = undefined
+    }
+    this.open = this.background = 0
+    this.failed += rejected.length
+    for (const call of rejected) call.reject(reason())
+    this.letGo()
+  }
+
+  /** Cancels every call that has not started. */
+  cancelQueued(reason: () => unknown): void {
+    const { calls } = this
+    const waiting = this.overflow
+    this.overflow = []
+    for (const { call } of waiting) {
+      this.closed(call)
+      call.reject(reason())
+    }
+    for (let slot = 0; slot < calls.length; slot++) {
+      const call = calls[slot]
+      if (call !== undefined && this.tryCancel(slot, call)) call.reject(reason())
+    }
+  }
+
+  /** Blocks the thread until `settled()`; settles whatever finishes meanwhile. False: the time was up. */
+  blockUntil(settled: () => boolean, until: number): boolean {
+    try {
+      for (;;) {
+        this.takeDone()
+        if (settled()) return true
+        if (now() >= until) return false
+        store(this.pool.words, this.record + S_ASLEEP, 1)
+        if (load(this.pool.words, this.record + S_ROOT) === 0) this.agent.block(until)
+        this.awake()
+      }
+    } finally {
+      // I2: what is still open is looked for again.
+      if (this.open > 0) this.keepPumping()
+    }
+  }
+
+  /** Whether open calls keep the process alive. */
+  setKeepsAlive(keeps: boolean): void {
+    this.keepsAlive = keeps
+    if (!keeps) this.letGo()
+    else if (this.asleep && this.open > 0) this.hold()
+  }
+
+  /** Takes what is finished; whether there was anything. */
+  takeDone(): boolean {
+    if (load(this.pool.words, this.record + S_ROOT) === 0) return false
+    this.pool.takeDone(this.number, this.settleDone)
+    if (this.unpushed.length > 0) this.pushAgain()
+    return true
+  }
+
+  close(): void {
+    this.letGo()
+    this.bell.close()
+  }
+
+  private takeSlot(): number {
+    const chunk = this.pool.takeChunk(this.number)
+    if (chunk === -1) return -1
+    this.chunks.push(chunk)
+    const first = chunk * CHUNK_SLOTS
+    for (let i = CHUNK_SLOTS - 1; i >= 0; i--) {
+      const slot = first + i
+      // The former owner of the chunk may have left any generation.
+      this.generations[slot] = load(this.pool.words, this.pool.slotAt(slot) + T_STATE) & ~0xfff
+      this.calls[slot] = undefined
+      if (i > 0) this.free.push(slot)
+    }
+    return first
+  }
+
+  private queue(slot: number, at: number, call: Call, task: number): void {
+    const { pool } = this
+    const { words } = pool
+    this.calls[slot] = call
+    // Plain: the slot is this submitter's until it is queued.
+    set(words, at + T_TASK, task)
+    enqueue(words, at + T_STATE, this.generations[slot]!)
+    if (!this.injector.push(slot)) {
+      this.unpushed.push(slot)
+      this.pushLater()
+    } else if (!announceWork(pool)) this.onHungry?.()
+  }
+
+  private pushAgain(): void {
+    const list = this.unpushed
+    this.unpushed = []
+    for (const slot of list) {
+      if (this.unpushed.length > 0 || !this.injector.push(slot)) this.unpushed.push(slot)
+      else announceWork(this.pool)
+    }
+    if (this.unpushed.length > 0) this.pushLater()
+  }
+
+  private pushLater(): void {
+    if (this.unpushed.length === 1) getHost().setTimer(() => this.pushAgain(), 1)
+  }
+
+  private settle(slot: number): void {
+    const { pool } = this
+    const at = pool.slotAt(slot)
+    const state = load(pool.words, at + T_STATE)
+    const phase = phaseOf(state)
+    if (phase !== DONE && phase !== CRASHED) return
+    const call = this.calls[slot]
+    const generation = this.generations[slot]!
+    if (call === undefined) {
+      this.reuse(slot, at, release(pool.words, at + T_STATE, generation))
+      return
+    }
+    let value: unknown
+    let ok = false
+    try {
+      if (phase === DONE) {
+        value = readResult(pool.region, at)
+        ok = !isThrown(pool.region, at)
+      } else value = new WorkerCrashedError('the worker ended while the task ran there', { cause: this.crashReason(workerOf(state)) })
+    } catch (error) {
+      value = error
+    }
+    this.calls[slot] = undefined
+    this.closed(call)
+    this.reuse(slot, at, release(pool.words, at + T_STATE, generation))
+    if (ok) {
+      this.completed++
+      call.resolve(value as never)
+    } else {
+      this.failed++
+      call.reject(value)
+    }
+  }
+
+  /** One open call less. */
+  private closed(call: Call): void {
+    this.open--
+    if (call.detached === true) this.background--
+  }
+
+  private forget(slot: number, call: Call, generation: number): void {
+    this.calls[slot] = undefined
+    this.closed(call)
+    this.reuse(slot, this.pool.slotAt(slot), generation)
+  }
+
+  private reuse(slot: number, at: number, generation: number): void {
+    trim(this.pool.region, at)
+    this.generations[slot] = generation | 0
+    const next = this.overflow.length > 0 ? this.overflow.shift() : undefined
+    if (next === undefined) {
+      this.free.push(slot)
+      return
+    }
+    writePrepared(this.pool.region, at, next.args)
+    this.queue(slot, at, next.call, next.task)
+  }
+
+  private keepPumping(): void {
+    if (this.pumping) return
+    this.pumping = true
+    if (this.asleep) this.awake()
+    this.lookSince = 0
+    queueMicrotask(this.pumpTask)
+  }
+
+  private rung(): void {
+    if (!this.asleep) return
+    this.budget.wakes()
+    this.awake()
+    this.takeDone()
+    if (this.open === 0) return this.idle()
+    this.keepPumping()
+  }
+
+  private idle(): void {
+    this.letGo()
+    this.onIdle?.()
+  }
+
+  private awake(): void {
+    this.asleep = false
+    exchange(this.pool.words, this.record + S_ASLEEP, 0)
+  }
+
+  private pump(): void {
+    if (this.takeDone()) this.lookSince = 0
+    if (this.open === 0) {
+      this.pumping = false
+      return this.idle()
+    }
+    if (this.budget.looks && this.look()) queueMicrotask(this.pumpTask)
+    else this.sleep()
+  }
+
+  /** Looks for results for a moment; false when it is time to sleep. */
+  private look(): boolean {
+    const { words } = this.pool
+    const root = this.record + S_ROOT
+    const time = now()
+    if (this.lookSince === 0) {
+      this.lookSince = time
+      if (this.turnSince === 0) {
+        this.turnSince = time
+        getHost().nextTurn(() => this.nextTurn())
+      } else if (time - this.turnSince > TURN_MS) {
+        this.yielded = true
+        return false
+      }
+    }
+    for (let i = 0; i < LOOKS; i++) {
+      if (load(words, root) !== 0) {
+        this.budget.paid()
+        return true
+      }
+      pause()
+    }
+    return !this.budget.isOver(this.lookSince)
+  }
+
+  /** The event loop had its turn: what was broken off for its sake goes on. */
+  private nextTurn(): void {
+    this.turnSince = 0
+    if (!this.yielded) return
+    this.yielded = false
+    this.rung()
+  }
+
+  private sleep(): void {
+    this.pumping = false
+    this.asleep = true
+    store(this.pool.words, this.record + S_ASLEEP, 1)
+    if (load(this.pool.words, this.record + S_ROOT) !== 0) return this.keepPumping()
+    this.budget.sleeps()
+    this.hold()
+  }
+
+  private hold(): void {
+    if (this.held || !this.keepsAlive || this.open <= this.background) return
+    this.held = true
+    this.agent.hold()
+  }
+
+  private letGo(): void {
+    if (!this.held) return
+    this.held = false
+    this.agent.unhold()
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Which worker is told of new work.
+ *
+ * Source     Go's scheduler (proc.go, "Worker thread parking/unparking"): a worker that looks for work counts as spinning; whoever
+ *            adds work wakes a sleeper only when nobody spins, and the last one that stops spinning with work in hand wakes another.
+ * Layout     P_SPINNING, P_SLEEPING  one bit for each worker
+ * Invariants I1 A worker sets its own bits. A sleeper's is cleared by whoever rings it: one wake for each sleep. A spinner's is cleared
+ *               by itself, or by the reaper.
+ * Pairs      Adding: the queue's cell, then P_SPINNING and P_SLEEPING are read. Going to sleep: the sleeping bit is set, the spinning bit
+ *            cleared, then the queue is looked at. One of them sees the other.
+ * Rejected   A count of spinners: a worker that dies while it is counted would keep everybody from waking anybody.
+ */
+import { and, load, or } from '@heddle/atomics/ops'
+import { ringDoorbell } from '@heddle/park/internal'
+import { K_BELL, P_SLEEPING, P_SPINNING, WORKER_SET_WORDS } from './layout.js'
+import { lowest, type Pool } from './pool.js'
+
+/** After work was added: wakes a sleeper unless somebody is looking already. False when nobody sleeps and nobody spins. */
+export function announceWork(pool: Pool): boolean {
+  return isSpinning(pool) || wakeOne(pool)
+}
+
+/** Whether any worker looks for work. */
+function isSpinning(pool: Pool): boolean {
+  const { words, base } = pool
+  if (load(words, base + P_SPINNING) !== 0) return true
+  const count = pool.maxWorkers
+  for (let i = 1; i << 5 < count; i++) if (load(words, base + P_SPINNING + i) !== 0) return true
+  return false
+}
+
+/** Wakes one sleeping worker; false when none sleeps. */
+export function wakeOne(pool: Pool): boolean {
+  const { words, base } = pool
+  const count = pool.maxWorkers
+  for (let i = 0; i << 5 < count; i++) {
+    for (let bits = load(words, base + P_SLEEPING + i); bits !== 0; bits = load(words, base + P_SLEEPING + i)) {
+      const worker = (i << 5) | lowest(bits)
+      if (!claimSleeper(pool, worker)) continue
+      ringDoorbell(pool.region, load(words, pool.workerAt(worker) + K_BELL))
+      return true
+    }
+  }
+  return false
+}
+
+/** Rings every worker, asleep or not. */
+export function ringAll(pool: Pool): void {
+  for (let worker = 0; worker < pool.maxWorkers; worker++) {
+    const bell = load(pool.words, pool.workerAt(worker) + K_BELL)
+    if (bell !== 0) ringDoorbell(pool.region, bell)
+  }
+}
+
+/** The worker is about to sleep. */
+export function setSleeping(pool: Pool, worker: number): void {
+  or(pool.words, pool.base + P_SLEEPING + (worker >>> 5), 1 << (worker & 31))
+}
+
+/** The sleeper's bit is taken away; whether it was set. */
+export function claimSleeper(pool: Pool, worker: number): boolean {
+  const bit = 1 << (worker & 31)
+  return (and(pool.words, pool.base + P_SLEEPING + (worker >>> 5), ~bit) & bit) !== 0
+}
+
+/** Marks a worker as spinning, unless `limit` others are; whether it is. */
+export function beginSpin(pool: Pool, worker: number, limit: number): boolean {
+  const { words, base } = pool
+  let others = 0
+  for (let i = 0; i < WORKER_SET_WORDS && i << 5 < pool.maxWorkers; i++) for (let bits = load(words, base + P_SPINNING + i); bits !== 0; bits &= bits - 1) others++
+  if (others >= limit) return false
+  or(words, base + P_SPINNING + (worker >>> 5), 1 << (worker & 31))
+  return true
+}
+
+/** The worker no longer spins; whether nobody does now. */
+export function endSpin(pool: Pool, worker: number): boolean {
+  and(pool.words, pool.base + P_SPINNING + (worker >>> 5), ~(1 << (worker & 31)))
+  return !isSpinning(pool)
+}

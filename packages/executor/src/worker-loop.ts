@@ -1,0 +1,270 @@
+/**
+ * What a worker does: takes calls from the pool's queue, runs them, and sleeps on its event loop when there are none.
+ *
+ * Invariants I1 User code runs between `start` and `finish` of its slot only, or in continuations of its own promises.
+ *            I2 A worker that returns to its event loop has set its sleeping bit and looked at the queue after that, or has queued
+ *               its next round.
+ * Pairs      wakeup.ts for work, submitter.ts for results.
+ * Progress   An uninterrupted run of tasks lets the event loop turn every TURN_MS, so that timers, sockets and console output of
+ *            tasks that wait go on.
+ */
+import { Doorbell, getHost, ringDoorbell } from '@heddle/park/internal'
+import { exchange, get, load, now, pause, store } from '@heddle/atomics/ops'
+import type { Injector } from './injector.js'
+import {
+  CLOSED,
+  K_BELL,
+  K_COMPLETED,
+  K_FAILED,
+  K_PARKED,
+  K_RUNNING,
+  P_STATE,
+  S_ASLEEP,
+  S_BELL,
+  T_STATE,
+  T_SUBMITTER,
+  T_TASK,
+} from './layout.js'
+import { isPromiseLike, type Loader } from './loader.js'
+import { readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'
+import type { Pool } from './pool.js'
+import { finish, start } from './slot.js'
+import { LookBudget } from './spin-budget.js'
+import type { Submitter } from './submitter.js'
+import { beginSpin, claimSleeper, endSpin, setSleeping, wakeOne } from './wakeup.js'
+
+/** An uninterrupted run of tasks longer than this lets the event loop turn, in ms. */
+const TURN_MS = 2
+/** Tasks between two looks at the clock. */
+const CLOCK_TASKS = 16
+const SPIN_LOOKS = 16
+
+/** A worker's main loop. */
+export class WorkerLoop {
+  private readonly record: number
+  private readonly bell: Doorbell
+  private readonly spinners: number
+  private readonly roundTask = (): void => this.round()
+  private queued = false
+  private sleeping = false
+  private closed = false
+  /** Calls that started here and wait for a promise. */
+  private waiting = 0
+  private completed = 0
+  private failed = 0
+  private parked = 0
+  private readonly budget: LookBudget
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly number: number,
+    private readonly injector: Injector,
+    private readonly loader: Loader,
+    /** This worker's own calls. */
+    private readonly submitter: () => Submitter | undefined,
+    private readonly onClosed: () => void,
+  ) {
+    this.record = pool.workerAt(number)
+    this.bell = Doorbell.open(pool.region, () => this.rung())
+    store(pool.words, this.record + K_BELL, this.bell.at)
+    this.spinners = Math.max(0, getHost().parallelism - 1)
+    this.budget = new LookBudget(this.spinners > 0)
+  }
+
+  /** Begins to take calls. */
+  begin(): void {
+    this.round()
+  }
+
+  /** Calls that have started here and not finished. */
+  get running(): number {
+    return this.waiting
+  }
+
+  private rung(): void {
+    if (!this.sleeping) return
+    this.budget.wakes()
+    this.sleeping = false
+    claimSleeper(this.pool, this.number)
+    if (!this.queued) this.round()
+  }
+
+  private later(): void {
+    if (this.queued) return
+    this.queued = true
+    this.publish()
+    getHost().nextTurn(this.roundTask)
+  }
+
+  private round(): void {
+    this.queued = false
+    const { injector } = this
+    let until = now() + TURN_MS
+    let count = 0
+    for (;;) {
+      const slot = injector.pop()
+      if (slot !== -1) {
+        this.run(slot)
+        if ((++count & (CLOCK_TASKS - 1)) === 0 && now() > until) return this.later()
+        continue
+      }
+      this.publish()
+      if (this.checkClosed()) return
+      if (!this.spin()) break
+      until = now() + TURN_MS
+    }
+    this.sleep()
+  }
+
+  /** Looks for work for a moment; whether there is some. */
+  private spin(): boolean {
+    // Promises of tasks that wait, and answers to calls of their own, need the event loop.
+    if (!this.budget.looks || this.waiting > 0 || !beginSpin(this.pool, this.number, this.spinners)) return false
+    const { injector } = this
+    const begun = now()
+    let found = false
+    do {
+      for (let i = 0; i < SPIN_LOOKS; i++) {
+        if (injector.hasWork()) {
+          found = true
+          break
+        }
+        pause()
+      }
+    } while (!found && !this.budget.isOver(begun))
+    if (found) this.budget.paid()
+    if (!found) setSleeping(this.pool, this.number)
+    const last = endSpin(this.pool, this.number)
+    if (found && last) this.passOn()
+    return found
+  }
+
+  /** The last one to stop looking, with work in hand: when there is more of it, another one looks. */
+  private passOn(): void {
+    if (this.pool.maxWorkers > 1 && this.injector.hasMore()) wakeOne(this.pool)
+  }
+
+  private sleep(): void {
+    setSleeping(this.pool, this.number)
+    this.sleeping = true
+    store(this.pool.words, this.record + K_PARKED, ++this.parked)
+    if (!this.injector.hasWork() && !this.mayClose()) return this.budget.sleeps()
+    this.sleeping = false
+    claimSleeper(this.pool, this.number)
+    this.later()
+  }
+
+  /** Ends the loop if the pool has ended and nothing is left to do here; whether it has. */
+  checkClosed(): boolean {
+    if (this.closed || !this.mayClose() || this.injector.hasWork()) return this.closed
+    this.closed = true
+    this.bell.close()
+    this.submitter()?.close()
+    this.onClosed()
+    return true
+  }
+
+  private mayClose(): boolean {
+    return load(this.pool.words, this.pool.base + P_STATE) === CLOSED && this.waiting === 0 && (this.submitter()?.open ?? 0) === 0
+  }
+
+  private publish(): void {
+    const { words } = this.pool
+    store(words, this.record + K_COMPLETED, this.completed)
+    store(words, this.record + K_FAILED, this.failed)
+  }
+
+  private run(slot: number): void {
+    const { pool } = this
+    const at = pool.slotAt(slot)
+    const state = start(pool.words, at + T_STATE, this.number)
+    if (state === 0) return
+    // Plain: the slot is this worker's from STARTED to DONE.
+    const task = get(pool.words, at + T_TASK)
+    const fn = this.loader.loaded(task)
+    if (fn === undefined) return this.runLoading(slot, at, state, task)
+    let result: unknown
+    try {
+      switch (scalarCount(pool.region, at)) {
+        case 0:
+          result = fn()
+          break
+        case 1:
+          result = fn(scalarAt(pool.region, at, 0))
+          break
+        case 2:
+          result = fn(scalarAt(pool.region, at, 0), scalarAt(pool.region, at, 1))
+          break
+        default:
+          result = fn(...readArguments(pool.region, at))
+      }
+    } catch (error) {
+      return this.fail(slot, at, state, error)
+    }
+    if (typeof result === 'object' && result !== null && isPromiseLike(result)) this.wait(slot, at, state, result)
+    else this.succeed(slot, at, state, result)
+  }
+
+  private runLoading(slot: number, at: number, state: number, task: number): void {
+    const { region } = this.pool
+    const args = ((): unknown[] | undefined => {
+      try {
+        return readArguments(region, at)
+      } catch (error) {
+        this.fail(slot, at, state, error)
+        return undefined
+      }
+    })()
+    if (args === undefined) return
+    this.wait(
+      slot,
+      at,
+      state,
+      this.loader.load(task).then((fn) => fn(...args)),
+    )
+  }
+
+  private wait(slot: number, at: number, state: number, promise: PromiseLike<unknown>): void {
+    store(this.pool.words, this.record + K_RUNNING, ++this.waiting)
+    const end = (): void => {
+      store(this.pool.words, this.record + K_RUNNING, --this.waiting)
+      this.publish()
+      if (this.waiting === 0) this.checkClosed()
+    }
+    promise.then(
+      (value) => {
+        this.succeed(slot, at, state, value)
+        end()
+      },
+      (error: unknown) => {
+        this.fail(slot, at, state, error)
+        end()
+      },
+    )
+  }
+
+  private succeed(slot: number, at: number, state: number, value: unknown): void {
+    try {
+      writeResult(this.pool.region, at, value)
+    } catch (error) {
+      return this.fail(slot, at, state, error)
+    }
+    this.completed++
+    this.finish(slot, at, state)
+  }
+
+  private fail(slot: number, at: number, state: number, error: unknown): void {
+    writeThrown(this.pool.region, at, error)
+    this.failed++
+    this.finish(slot, at, state)
+  }
+
+  private finish(slot: number, at: number, state: number): void {
+    const { pool } = this
+    const { words } = pool
+    const submitter = get(words, at + T_SUBMITTER)
+    if (!finish(words, at + T_STATE, state) || !pool.markDone(slot, submitter)) return
+    const record = pool.submitterAt(submitter)
+    if (load(words, record + S_ASLEEP) !== 0 && exchange(words, record + S_ASLEEP, 0) !== 0) ringDoorbell(pool.region, load(words, record + S_BELL))
+  }
+}

@@ -1,0 +1,80 @@
+/** heddle's platform on Node. */
+import { availableParallelism } from 'node:os'
+import { parentPort, threadId, Worker, type WorkerOptions, workerData } from 'node:worker_threads'
+import type { Host, HostParent, HostWorker, WorkerExit, WorkerStart } from '@heddle/park'
+
+const LONGEST_TIMER = 0x7fff_ffff
+
+/** A timer that is there to keep the process alive while it is wanted: made once, then only counted in and out of the event loop. */
+let keeper: NodeJS.Timeout | undefined
+let holds = 0
+
+function wrap(worker: Worker): HostWorker {
+  // -1 once the worker has ended.
+  const { threadId: id } = worker
+  let exit: WorkerExit | undefined
+  let error: unknown
+  const listeners: ((exit: WorkerExit) => void)[] = []
+  worker.on('error', (reason: unknown) => {
+    error = reason
+  })
+  worker.on('exit', (code) => {
+    exit = { code, ...(error !== undefined && { error }) }
+    for (const listener of listeners.splice(0)) listener(exit)
+  })
+  return {
+    native: worker,
+    threadId: id,
+    post: (message, transfer) => worker.postMessage(message, transfer as never),
+    onMessage: (listener) => void worker.on('message', listener),
+    onExit: (listener) => {
+      if (exit === undefined) listeners.push(listener)
+      else listener(exit)
+    },
+    terminate: async () => void (await worker.terminate()),
+    ref: () => worker.ref(),
+    unref: () => worker.unref(),
+  }
+}
+
+/** Node: worker threads, timers, keep-alive. Pass it to `Executor.start`, or install it with `setHost`. */
+export const nodeHost: Host = {
+  name: 'node',
+  parallelism: availableParallelism(),
+  workerModule: new URL('./worker.js', import.meta.url),
+  threadId: () => threadId,
+  setTimer(callback, ms) {
+    const timer = setTimeout(callback, Math.min(ms, LONGEST_TIMER)).unref()
+    return () => clearTimeout(timer)
+  },
+  nextTurn(callback) {
+    setImmediate(callback)
+  },
+  hold() {
+    keeper ??= setInterval(() => undefined, LONGEST_TIMER)
+    if (holds++ === 0) keeper.ref()
+    let held = true
+    return () => {
+      if (!held) return
+      held = false
+      if (--holds === 0) keeper?.unref()
+    }
+  },
+  startWorker(module: URL | string, { name, data, native }: WorkerStart): HostWorker {
+    return wrap(new Worker(module, { ...(name !== undefined && { name }), workerData: data, ...(native as WorkerOptions | undefined) }))
+  },
+  adoptWorker(worker: object): HostWorker {
+    if (!(worker instanceof Worker)) throw new TypeError('adopt() takes a Worker of node:worker_threads')
+    return wrap(worker)
+  },
+  parent(): HostParent {
+    const port = parentPort
+    if (port === null) throw new TypeError('this is no worker: it has no parent')
+    return {
+      data: workerData as unknown,
+      post: (message, transfer) => port.postMessage(message, transfer as never),
+      onMessage: (listener) => void port.on('message', listener),
+      close: () => port.close(),
+    }
+  },
+}
