@@ -5,7 +5,7 @@ import { InvalidArgumentError } from './errors.js'
 import type { Region } from './region.js'
 
 /** What indexing a slot in place gives: a view where the codec has one, else the value. */
-export type InPlace<C> = C extends ViewCodec<never, infer V> ? V : C extends Codec<infer T> ? T : never
+export type InPlace<C> = C extends { view(region: Region, at: number): infer V } ? V : C extends Codec<infer T> ? T : never
 
 /** An array in shared memory, in place. Plain accesses: whoever uses it holds what keeps others away. */
 export class ArrayView<T, V = T> {
@@ -33,7 +33,8 @@ export class ArrayView<T, V = T> {
     for (let i = 0; i < this.length; i++) yield this.get(i)
   }
   private place(index: number): number {
-    if (!(index >= 0 && index < this.length && Number.isInteger(index))) throw new InvalidArgumentError(`index ${index} is out of range: the array has ${this.length} elements`)
+    if (!(index >= 0 && index < this.length && Number.isInteger(index)))
+      throw new InvalidArgumentError(`index ${index} is out of range: the array has ${this.length} elements`)
     return this.at + index * this.codec.bytes
   }
 }
@@ -71,7 +72,10 @@ class ArrayCodec<T, V> implements ViewCodec<T[], ArrayView<T, V>> {
  * Written from an array (or typed array) of `n`, read as a new array; a struct's field of it is an `ArrayView`.
  * @throws InvalidArgumentError for an `n` that is not a positive integer, and when written another number of elements.
  */
-export function array<C extends Codec<unknown>>(codec: C, n: number): ViewCodec<C extends Codec<infer T> ? T[] : never, ArrayView<C extends Codec<infer T> ? T : never, InPlace<C>>> {
+export function array<C extends Codec<unknown>>(
+  codec: C,
+  n: number,
+): ViewCodec<C extends Codec<infer T> ? T[] : never, ArrayView<C extends Codec<infer T> ? T : never, InPlace<C>>> {
   if (!Number.isInteger(n) || n < 1) throw new InvalidArgumentError(`array(codec, n): n is a positive integer, got ${String(n)}`)
   return new ArrayCodec(fixedCodec(codec, 'array'), n) as never
 }

@@ -21,7 +21,12 @@ export interface CloneableClass {
 type Constructor<T> = abstract new (...args: never[]) => T
 type ErrorClass = Constructor<Error>
 
-function own(): { byPrototype: Map<object, CloneableClass>; byName: Map<string, CloneableClass>; errorName: Map<object, string>; errorClass: Map<string, ErrorClass> } {
+function own(): {
+  byPrototype: Map<object, CloneableClass>
+  byName: Map<string, CloneableClass>
+  errorName: Map<object, string>
+  errorClass: Map<string, ErrorClass>
+} {
   const errorName = new Map<object, string>()
   const errorClass = new Map<string, ErrorClass>()
   const builtin = [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError]
@@ -38,6 +43,9 @@ const known = agentLocal(own)
  * arrives. Both sides register, under the same name. Exactly this class: a subclass is registered by itself.
  * @throws InvalidArgumentError when the name or the class is registered otherwise.
  * @example
+ * class Point {
+ *   constructor(readonly x: number, readonly y: number) {}
+ * }
  * registerCloneable('Point', Point, { encode: (p) => [p.x, p.y], decode: ([x, y]) => new Point(x, y) })
  */
 export function registerCloneable<T, R>(name: string, type: Constructor<T>, cloning: Cloning<T, R>): void {

@@ -2,10 +2,10 @@
 import { cloneableByName, errorClassByName } from './codec-class.js'
 import {
   ARRAY, ASCII_32, ASCII_8, BIGINT_64, BIGINT_NEGATIVE, BIGINT_POSITIVE, BUFFER, CLASS, DATE, END, ERROR, FALSE, FIELD_ENUMERABLE, FLOAT, GENERAL_KEY, HOLE, INTEGER, MAP, NULL,
-  OBJECT, REFERENCE, REGEXP, SET, SHARED, SMALL_ARRAY, SMALL_INTEGER, SMALL_OBJECT, SMALL_STRING, SPARSE_ARRAY, TRUE, UNDEFINED, UTF16, UTF8, VIEW, VIEW_TYPES,
+  OBJECT, REFERENCE, REGEXP, SET, SHARED, SMALL_ARRAY, SMALL_INTEGER, SMALL_OBJECT, SMALL_STRING, SPARSE_ARRAY, TRUE, UNDEFINED, UTF16, UTF16_LOOSE, VIEW, VIEW_TYPES,
 } from './codec-format.js' // prettier-ignore
 import { copyWordsOut, Scratch, scratch } from './codec-scratch.js'
-import { decodeAscii, decodeKey, decodeUtf8 } from './codec-text.js'
+import { decodeAscii, decodeKey, decodeUtf16 } from './codec-text.js'
 import { HeddleError, NotShareableError } from './errors.js'
 import type { Region } from './region.js'
 import { shareableClass } from './shared-object.js'
@@ -60,13 +60,10 @@ class Decoder {
         return this.ascii(this.bytes[this.at++]!)
       case ASCII_32:
         return this.ascii(this.u32())
-      case UTF8: {
-        const length = this.u32()
-        this.at += length
-        return decodeUtf8(this.bytes, this.at - length, length)
-      }
       case UTF16:
-        return this.utf16()
+        return this.utf16(false)
+      case UTF16_LOOSE:
+        return this.utf16(true)
       case ARRAY:
         return this.array(this.varint())
       case OBJECT:
@@ -146,12 +143,10 @@ class Decoder {
     return decodeAscii(this.bytes, this.at - length, length)
   }
 
-  private utf16(): string {
+  private utf16(loose: boolean): string {
     const length = this.u32()
-    let text = ''
-    for (let i = 0; i < length; i++) text += String.fromCharCode(this.view.getUint16(this.at + i * 2, true))
     this.at += length * 2
-    return text
+    return decodeUtf16(this.bytes, this.at - length * 2, length, loose)
   }
 
   private key(): string {
@@ -231,7 +226,8 @@ class Decoder {
     const header = this.read() as number
     if (this.region === undefined) throw new NotShareableError(`a ${kind} can't be opened from bytes alone: no region was given`)
     const type = shareableClass(kind)
-    if (type === undefined) throw new NotShareableError(`no class is registered for the kind '${kind}' in this agent: call registerShareable('${kind}', Class) before`)
+    if (type === undefined)
+      throw new NotShareableError(`no class is registered for the kind '${kind}' in this agent: call registerShareable('${kind}', Class) before`)
     this.release()
     return (this.objects[number] = type.fromHandle({ heddle: kind, buffer: this.region.buffer, at, header }))
   }
@@ -240,7 +236,8 @@ class Decoder {
     const number = this.reserve()
     const name = this.read() as string
     const type = cloneableByName(name)
-    if (type === undefined) throw new NotShareableError(`no class is registered as '${name}' in this agent: call registerCloneable('${name}', Class, …) before`)
+    if (type === undefined)
+      throw new NotShareableError(`no class is registered as '${name}' in this agent: call registerCloneable('${name}', Class, …) before`)
     const representation = this.read()
     this.release()
     return (this.objects[number] = type.cloning.decode(representation))

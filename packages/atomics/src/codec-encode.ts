@@ -15,10 +15,10 @@ import { cloneableByPrototype, errorClassName } from './codec-class.js'
 import {
   ARRAY, ASCII_32, ASCII_8, BIGINT_64, BIGINT_NEGATIVE, BIGINT_POSITIVE, BUFFER, CLASS, DATE, END, ERROR, FALSE, FIELD, FIELD_ENUMERABLE, FLOAT, GENERAL_KEY, HOLE, INTEGER,
   MAP, NULL, OBJECT, REFERENCE, REGEXP, SET, SHARED, SMALL_ARRAY, SMALL_ARRAY_LIMIT, SMALL_INTEGER, SMALL_INTEGER_LIMIT, SMALL_OBJECT, SMALL_OBJECT_LIMIT, SMALL_STRING,
-  SMALL_STRING_LIMIT, SPARSE_ARRAY, TRUE, UNDEFINED, UTF16, UTF8, VIEW, VIEW_TYPES,
+  SMALL_STRING_LIMIT, SPARSE_ARRAY, TRUE, UNDEFINED, UTF16, UTF16_LOOSE, VIEW, VIEW_TYPES,
 } from './codec-format.js' // prettier-ignore
 import { copyWordsIn } from './codec-scratch.js'
-import { encodeAscii, encodeUtf8 } from './codec-text.js'
+import { encodeAscii, encodeUtf8, startsAscii } from './codec-text.js'
 import { NotShareableError, ValueTooLargeError } from './errors.js'
 import type { Region } from './region.js'
 import { type SharedClass, SharedObject } from './shared-object.js'
@@ -168,28 +168,27 @@ class Encoder implements EncodedValue {
       return
     }
     const header = length < SMALL_STRING_LIMIT ? 1 : length < 0x100 ? 2 : 5
-    const written = encodeUtf8(this.bytes, at + header, text)
-    if (written === length) {
-      if (header === 1) this.bytes[at] = SMALL_STRING | length
-      else if (header === 2) {
-        this.bytes[at] = ASCII_8
-        this.bytes[at + 1] = length
-      } else {
-        this.bytes[at] = ASCII_32
-        this.view.setUint32(at + 1, length, true)
-      }
-      this.length = at + header + length
-    } else if (text.isWellFormed()) {
-      if (header !== 5) this.bytes.copyWithin(at + 5, at + header, at + header + written)
-      this.bytes[at] = UTF8
-      this.view.setUint32(at + 1, written, true)
-      this.length = at + 5 + written
+    // Each character that is not ASCII needs more bytes than it has units.
+    if (!startsAscii(text) || encodeUtf8(this.bytes, at + header, text) !== length) return this.utf16(text)
+    if (header === 1) this.bytes[at] = SMALL_STRING | length
+    else if (header === 2) {
+      this.bytes[at] = ASCII_8
+      this.bytes[at + 1] = length
     } else {
-      this.bytes[at] = UTF16
+      this.bytes[at] = ASCII_32
       this.view.setUint32(at + 1, length, true)
-      for (let i = 0; i < length; i++) this.view.setUint16(at + 5 + i * 2, text.charCodeAt(i), true)
-      this.length = at + 5 + length * 2
     }
+    this.length = at + header + length
+  }
+
+  private utf16(text: string): void {
+    const { bytes, view } = this
+    const { length } = text
+    bytes[this.length] = text.isWellFormed() ? UTF16 : UTF16_LOOSE
+    view.setUint32(this.length + 1, length, true)
+    let at = this.length + 5
+    for (let i = 0; i < length; i++, at += 2) view.setUint16(at, text.charCodeAt(i), true)
+    this.length = at
   }
 
   private key(name: string): void {
@@ -483,7 +482,9 @@ class Encoder implements EncodedValue {
 
 function describe(value: object): string {
   const type = (value as { constructor?: { name?: unknown } }).constructor?.name
-  return typeof type === 'string' && type !== '' && type !== 'Object' ? `an instance of ${type}; registerCloneable lets one travel` : 'an object with a prototype of its own'
+  return typeof type === 'string' && type !== '' && type !== 'Object'
+    ? `an instance of ${type}; registerCloneable lets one travel`
+    : 'an object with a prototype of its own'
 }
 
 /** Copies an encoded value to region memory at `at`, a multiple of 4 (of 8, better), with room for its length rounded up to 4. The caller owns that memory. */

@@ -9,8 +9,8 @@
  *   06          bigint of 64 bits                                int64
  *   07, 08      bigint ≥ 0, < 0                                  value: its magnitude in hexadecimal
  *   09, 0a      ASCII string                                     length in 1 or 4 bytes, bytes
- *   0b          other string                                     length in 4 bytes, UTF-8
- *   0c          string with lone surrogates                      count in 4 bytes, UTF-16 units
+ *   0b          other string                                     length in 4 bytes, UTF-16 units
+ *   0c          string with lone surrogates                      the same
  *   0d          array                                            varint length, values
  *   0e          sparse array                                     varint length, varint count, count × (index as value, value)
  *   0f          plain object                                     varint count, count × (key, value)
@@ -44,8 +44,8 @@ export const BIGINT_POSITIVE = 0x07
 export const BIGINT_NEGATIVE = 0x08
 export const ASCII_8 = 0x09
 export const ASCII_32 = 0x0a
-export const UTF8 = 0x0b
-export const UTF16 = 0x0c
+export const UTF16 = 0x0b
+export const UTF16_LOOSE = 0x0c
 export const ARRAY = 0x0d
 export const SPARSE_ARRAY = 0x0e
 export const OBJECT = 0x0f
@@ -91,5 +91,8 @@ export const VIEW_TYPES: readonly { readonly name: string; readonly make: (buffe
   { name: 'BigInt64Array', make: (buffer) => new BigInt64Array(buffer) },
   { name: 'BigUint64Array', make: (buffer) => new BigUint64Array(buffer) },
   { name: 'DataView', make: (buffer) => new DataView(buffer) },
-  { name: 'Float16Array', make: (buffer) => new (globalThis as unknown as { Float16Array: new (of: ArrayBuffer) => ArrayBufferView }).Float16Array(buffer) },
+  {
+    name: 'Float16Array',
+    make: (buffer) => new (globalThis as unknown as { Float16Array: new (of: ArrayBuffer) => ArrayBufferView }).Float16Array(buffer),
+  },
 ]

@@ -6,7 +6,9 @@ import type { Region } from './region.js'
 import { registerShareable, type SharedClass, SharedObject } from './shared-object.js'
 
 function refuse(kind: string, wanted: string, value: unknown): never {
-  throw new InvalidArgumentError(`${kind} takes ${wanted}, got ${typeof value === 'bigint' ? `${value}n` : typeof value === 'symbol' ? 'a symbol' : String(value)}`)
+  throw new InvalidArgumentError(
+    `${kind} takes ${wanted}, got ${typeof value === 'bigint' ? `${value}n` : typeof value === 'symbol' ? 'a symbol' : String(value)}`,
+  )
 }
 
 /** Refuses what is not an integer from -2^31 to 2^31 - 1. */
@@ -103,7 +105,8 @@ class HandleCodec<T extends SharedObject> implements Codec<T> {
     this.kind = `handle(${type.kind})`
   }
   write(region: Region, at: number, value: T): void {
-    if (!(value instanceof SharedObject) || (value.constructor as unknown as SharedClass).kind !== this.type.kind) refuse(this.kind, `a ${this.type.kind}`, value)
+    if (!(value instanceof SharedObject) || (value.constructor as unknown as SharedClass).kind !== this.type.kind)
+      refuse(this.kind, `a ${this.type.kind}`, value)
     if (value.region !== region && value.region.id !== region.id) {
       throw new NotShareableError(`${this.kind}: the object lives in another region; a reference of 8 bytes only reaches objects of its own region`)
     }

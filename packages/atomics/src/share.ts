@@ -35,7 +35,12 @@ function isShared(value: object): boolean {
 
 function isHandle(value: object): boolean {
   const { heddle, buffer, at, header } = value as Partial<Handle>
-  return typeof heddle === 'string' && typeof at === 'number' && typeof header === 'number' && Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]'
+  return (
+    typeof heddle === 'string' &&
+    typeof at === 'number' &&
+    typeof header === 'number' &&
+    Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]'
+  )
 }
 
 function open(handle: Handle): unknown {
@@ -43,7 +48,9 @@ function open(handle: Handle): unknown {
   if (type !== undefined) return type.fromHandle(handle)
   // A struct's kind says all that there is to know.
   if (handle.heddle.startsWith('struct(')) return (codecOfKind(handle.heddle) as unknown as StructClass<never>).fromHandle(handle as never)
-  throw new NotShareableError(`no class is registered for the kind '${handle.heddle}' in this agent: call registerShareable('${handle.heddle}', Class) before`)
+  throw new NotShareableError(
+    `no class is registered for the kind '${handle.heddle}' in this agent: call registerShareable('${handle.heddle}', Class) before`,
+  )
 }
 
 function transform(value: unknown, chosen: (value: object) => boolean, replace: Replace): unknown {

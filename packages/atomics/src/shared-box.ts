@@ -44,7 +44,10 @@ export interface SharedBoxOptions<T> {
  *
  * @example
  * const box = new SharedBox({ codec: utf8(1000) }, 'hello')
- * worker.postMessage(box.toHandle())  // there: const box = SharedBox.fromHandle(message); box.value; box.release()
+ * const message = box.toHandle()      // postMessage carries it; there:
+ * const there = SharedBox.fromHandle(message)
+ * there.value                         // 'hello'
+ * there.release()
  * box.release()
  */
 export class SharedBox<T> extends SharedObject {
@@ -109,7 +112,10 @@ export class SharedBox<T> extends SharedObject {
     const index = (place.at >> 2) + IN_HANDLES
     for (;;) {
       const open = load(place.region.words, index)
-      if (open <= 0) throw new InvalidArgumentError('this handle of a SharedBox was opened already: a handle carries one reference; call toHandle() for each receiver')
+      if (open <= 0)
+        throw new InvalidArgumentError(
+          'this handle of a SharedBox was opened already: a handle carries one reference; call toHandle() for each receiver',
+        )
       if (compareExchange(place.region.words, index, open, open - 1) === open) return box
     }
   }

@@ -22,7 +22,7 @@ export type Fields = Readonly<Record<string, Codec<unknown>>>
 /** A struct's value as a plain object. */
 export type StructValue<F extends Fields> = { -readonly [K in keyof F]: F[K] extends Codec<infer T> ? T : never }
 
-type ViewKeys<F extends Fields> = { [K in keyof F]: F[K] extends ViewCodec<never, unknown> ? K : never }[keyof F]
+type ViewKeys<F extends Fields> = { [K in keyof F]: F[K] extends { view(region: Region, at: number): unknown } ? K : never }[keyof F]
 
 /** A struct in place. Fields read and write shared memory; nested structs and arrays are views of their own. */
 export type StructView<F extends Fields> = StructBase<F> & { [K in Exclude<keyof F, ViewKeys<F>>]: F[K] extends Codec<infer T> ? T : never } & {
@@ -100,7 +100,8 @@ export function struct<const F extends Fields>(fields: F): StructClass<F> {
   let size = 0
   let align = 1
   for (const [name, given] of Object.entries(fields)) {
-    if (!/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name) || RESERVED.has(name)) throw new InvalidArgumentError(`'${name}' can't be the name of a struct's field`)
+    if (!/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name) || RESERVED.has(name))
+      throw new InvalidArgumentError(`'${name}' can't be the name of a struct's field`)
     const codec = fixedCodec(given, 'struct')
     size = roundUp(size, codec.align)
     layout.push({ name, codec, offset: size })

@@ -127,7 +127,12 @@ describe('bytes, utf8, json, value', () => {
 
   test('a slot of zeros reads as nothing', () => {
     const at = region.alloc(64)
-    expect([bytes(9).read(region, at).length, utf8(9).read(region, at), json(9).read(region, at), value(9).read(region, at)]).toEqual([0, '', undefined, undefined])
+    expect([bytes(9).read(region, at).length, utf8(9).read(region, at), json(9).read(region, at), value(9).read(region, at)]).toEqual([
+      0,
+      '',
+      undefined,
+      undefined,
+    ])
     region.free(at)
   })
 })
@@ -207,7 +212,10 @@ describe('kinds', () => {
     expect(() => array(outside, 2)).toThrow(InvalidArgumentError)
   })
 
-  test.each(['', 'i33', 'utf8', 'utf8(', 'utf8(x)', 'utf8(5', 'i32)', 'array(i32)', 'struct()', 'struct(a)', 'handle(Nobody)', 'what(1)'])('%s is none', (kind) => {
-    expect(() => codecOfKind(kind)).toThrow(NotShareableError)
-  })
+  test.each(['', 'i33', 'utf8', 'utf8(', 'utf8(x)', 'utf8(5', 'i32)', 'array(i32)', 'struct()', 'struct(a)', 'handle(Nobody)', 'what(1)'])(
+    '%s is none',
+    (kind) => {
+      expect(() => codecOfKind(kind)).toThrow(NotShareableError)
+    },
+  )
 })

@@ -1,6 +1,18 @@
 /** Random structured values, for round trips. */
 
-const TEXTS = ['', 'a', 'name', 'a longer piece of plain text, past every inline limit of the string encoder', 'grün', '日本語', '👍🏽', '\uFEFFbom', 'lone \uD800 surrogate', '\u0000', 'x'.repeat(300)]
+const TEXTS = [
+  '',
+  'a',
+  'name',
+  'a longer piece of plain text, past every inline limit of the string encoder',
+  'grün',
+  '日本語',
+  '👍🏽',
+  '\uFEFFbom',
+  'lone \uD800 surrogate',
+  '\u0000',
+  'x'.repeat(300),
+]
 const NUMBERS = [0, -0, 1, -1, 127, 128, 255, 256, -128, 65_536, 2 ** 31 - 1, -(2 ** 31), 2 ** 31, 2 ** 53, 0.1, -1e300, NaN, Infinity, -Infinity]
 const BIGS = [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 63n, -(2n ** 63n) - 1n, 2n ** 200n, -(3n ** 100n)]
 

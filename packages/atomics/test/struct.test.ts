@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { array, AtomicInt32, bigint64, bool, bytes, f64, handle, i32, InvalidArgumentError, json, Region, revive, share, struct, u32, utf8, value, ValueTooLargeError } from '../src/index.js' // prettier-ignore
 
+// Part of every runtime, of no library that the tests are compiled with.
+const { WebAssembly } = globalThis as unknown as {
+  WebAssembly: {
+    Memory: new (o: { initial: number; maximum: number; shared: boolean }) => { buffer: SharedArrayBuffer }
+    Module: new (code: Uint8Array) => object
+    Instance: new (module: object, imports: object) => { exports: Record<string, unknown> }
+  }
+}
+
 const region = Region.create({ bytes: 1 << 20, agents: 4 })
 
 const Point = struct({ x: f64, y: f64 })
@@ -35,7 +44,8 @@ describe('layout', () => {
 
   test('names that are no identifiers, or taken, and codecs without a fixed size are refused', () => {
     expect(() => struct({})).toThrow(InvalidArgumentError)
-    for (const name of ['a b', '', '1a', 'at', 'region', 'get', 'set', 'dispose', 'constructor']) expect(() => struct({ [name]: i32 }), name).toThrow(InvalidArgumentError)
+    for (const name of ['a b', '', '1a', 'at', 'region', 'get', 'set', 'dispose', 'constructor'])
+      expect(() => struct({ [name]: i32 }), name).toThrow(InvalidArgumentError)
     expect(() => struct({ a: { ...i32, kind: 'odd', fixed: false } })).toThrow(InvalidArgumentError)
   })
 })
@@ -52,7 +62,15 @@ describe('a struct in place', () => {
     ship.mass = 2 ** 32 - 1
     ship.range = -(2n ** 63n)
     const again = Ship.at(region, ship.at)
-    expect(again.get()).toEqual({ id: -5, alive: true, name: 'Argo', place: { x: 1.5, y: 0 }, cargo: [0, 0, 9], mass: 2 ** 32 - 1, range: -(2n ** 63n) })
+    expect(again.get()).toEqual({
+      id: -5,
+      alive: true,
+      name: 'Argo',
+      place: { x: 1.5, y: 0 },
+      cargo: [0, 0, 9],
+      mass: 2 ** 32 - 1,
+      range: -(2n ** 63n),
+    })
     expect([again.id, again.alive, again.name, again.place.x, again.cargo.get(2), again.mass]).toEqual([-5, true, 'Argo', 1.5, 9, 2 ** 32 - 1])
     again.set({ name: 'Nautilus', place: { x: 1, y: 2 } })
     expect([ship.name, ship.place.get(), ship.id]).toEqual(['Nautilus', { x: 1, y: 2 }, -5])
@@ -134,7 +152,7 @@ describe('WebAssembly', () => {
     ]) // prettier-ignore
     const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { e: { m: memory } })
     const bump = instance.exports.b as (p: number) => number
-    const inside = Region.create({ buffer: memory.buffer as unknown as SharedArrayBuffer, agents: 4 })
+    const inside = Region.create({ buffer: memory.buffer, agents: 4 })
     const one = new Shared({ region: inside, value: { on: false, n: 41, d: 1.25 } })
     expect(bump(one.at)).toBe(42)
     expect(one.get()).toEqual({ on: true, n: 42, d: 2.5 })
