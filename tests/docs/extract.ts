@@ -103,11 +103,14 @@ export function extractComments(document: string, text: string, home: string): F
     found.examples.push(...fenced.examples)
     found.problems.push(...fenced.problems)
     for (let at = 0; at < lines.length; at++) {
-      if (!/^\s*@example\b/.test(lines[at]!.text)) continue
+      const tag = /^\s*@example\b\s*(.*)$/.exec(lines[at]!.text)
+      if (tag === null) continue
       const body: Line[] = []
       for (let next = at + 1; next < lines.length && !/^\s*@\w+/.test(lines[next]!.text); next++) body.push(lines[next]!)
       if (body.some(({ text: line }) => /^\s*(```|~~~)/.test(line))) continue
       while (body.length > 0 && body[0]!.text.trim() === '') body.shift()
+      // Nothing below the tag: what stands beside it is the code, and no caption.
+      if (body.length === 0 && tag[1] !== '') body.push({ text: tag[1]!, number: lines[at]!.number })
       if (body.length === 0) found.problems.push(`${document}:${lines[at]!.number}: the @example is empty`)
       else
         found.examples.push({

@@ -28,11 +28,15 @@ const bed = agentLocal(() => new Int32Array(createBuffer(4)))
  * another agent has done something. When `isCompleted` turns true, stop looping and park (`@heddle/park`).
  *
  * @example
- * const backoff = new Backoff()
- * while (!ready.load()) {
- *   if (backoff.isCompleted) return waitOn(ready, false)
- *   backoff.snooze()
+ * function isReady(ready: AtomicBool): boolean {
+ *   const backoff = new Backoff()
+ *   while (!ready.load()) {
+ *     if (backoff.isCompleted) return false     // time to park
+ *     backoff.snooze()
+ *   }
+ *   return true
  * }
+ * isReady(new AtomicBool({ value: true }))      // true
  */
 export class Backoff {
   private step = 0

@@ -168,8 +168,10 @@ export class AtomicBitset extends SharedObject {
    * Takes up to 32 members at once: all of one word. `undefined` when there is none. Rotates as `claimFirst` does, by whole words.
    * @param into receives the result, so that a loop allocates nothing
    * @example
-   * const word = ready.claimWord()
-   * for (let bits = word?.bits ?? 0; bits !== 0; bits &= bits - 1) use(word.base + 31 - Math.clz32(bits & -bits))
+   * const ready = new AtomicBitset(64)
+   * ready.set(5)
+   * const word = ready.claimWord() ?? { base: 0, bits: 0 }
+   * for (let { bits } = word; bits !== 0; bits &= bits - 1) console.log(word.base + 31 - Math.clz32(bits & -bits))     // 5
    */
   claimWord(into: ClaimedWord = { base: 0, bits: 0 }): ClaimedWord | undefined {
     this.assertLive()

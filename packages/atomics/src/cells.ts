@@ -46,7 +46,8 @@ export interface AtomicCell<T> {
  * @example
  * const hits = new AtomicInt32()
  * hits.add(1)                             // 0, the value before
- * worker.postMessage(hits.toHandle())     // there: AtomicInt32.fromHandle(message).add(1)
+ * const message = hits.toHandle()         // postMessage carries it; there:
+ * AtomicInt32.fromHandle(message).add(1)  // 1
  */
 export class AtomicInt32 extends SharedObject implements AtomicCell<number> {
   static readonly kind = 'AtomicInt32'
@@ -145,7 +146,9 @@ export class AtomicInt32 extends SharedObject implements AtomicCell<number> {
   /**
    * Replaces the value by `next(value)` in one step; returns the **new** value, as Java's `updateAndGet` does. `next` runs again when another
    * agent was faster, so it should only compute; when it throws, the cell is unchanged.
-   * @example peak.update((value) => Math.max(value, current))
+   * @example
+   * const peak = new AtomicInt32()
+   * peak.update((value) => Math.max(value, 7))     // 7
    */
   update(next: (value: number) => number): number {
     for (;;) {
@@ -278,7 +281,7 @@ export class AtomicUint32 extends SharedObject implements AtomicCell<number> {
  *
  * @example
  * const started = new AtomicBool()
- * if (!started.exchange(true)) start()     // exactly one agent starts
+ * if (!started.exchange(true)) console.log('exactly one agent gets here')
  */
 export class AtomicBool extends SharedObject implements AtomicCell<boolean> {
   static readonly kind = 'AtomicBool'

@@ -32,8 +32,8 @@ const STRIPES = 16
  *
  * @example
  * const bytes = new AtomicCounter()
- * bytes.add(buffer.length)        // in every worker
- * progress.textContent = String(bytes.sum())
+ * bytes.add(4096)         // in every worker
+ * console.log(`${bytes.sum()} bytes`)
  */
 export class AtomicCounter extends SharedObject {
   static readonly kind = 'AtomicCounter'
