@@ -123,6 +123,18 @@ describe.each(SIZES)('size %i', (size) => {
     })
   })
 
+  it('a clear in the middle of a set: the hint that the set leaves is cleared by the next who looks', () => {
+    atEveryOperation((n) => {
+      const bitset = new AtomicBitset(size, { region })
+      let cleared = false
+      const reached = interleave(() => bitset.set(last), [n, () => (cleared = bitset.clear(last))])
+      expect(drain(bitset)).toEqual(cleared ? [] : [last])
+      expectNoHints(bitset)
+      bitset.dispose()
+      return reached
+    })
+  })
+
   it('a setter that dies at any operation: mend makes its member findable, and nothing else changes', () => {
     atEveryOperation((n) => {
       const bitset = new AtomicBitset(size, { region })
