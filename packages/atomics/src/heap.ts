@@ -131,27 +131,37 @@ export class Heap {
   take(size: number, align: number, pending: number): number {
     const { words } = this
     let block = this.find(size, align, SCAN)
-    if (block === 0) block = this.extend(size, align)
-    if (block === 0) block = this.find(size, align, Infinity)
-    if (block === 0) return 0
-    let available = this.sizeOf(block)
-    let flags = USED_BIT
+    let isListed = block !== 0
+    if (!isListed) {
+      block = this.extend(size, align)
+      if (block === 0) {
+        block = this.find(size, align, Infinity)
+        if (block === 0) return 0
+        isListed = true
+      }
+    }
+    const whole = get(words, block >> 2) & SIZE_MASK
     const gap = gapBefore(block, align)
+    let available = whole - gap
+    const rest = available - size
+    let flags = USED_BIT
+    // Often the rest belongs where the whole was.
+    const isReplaced = isListed && gap === 0 && rest >= MIN_BLOCK && listOf(rest) === listOf(whole)
+    if (isListed && !isReplaced) this.remove(block, whole)
     if (gap !== 0) {
-      const inner = block + gap
-      available -= gap
-      this.writeHeader(inner, available | PREVIOUS_FREE_BIT)
+      this.writeHeader(block + gap, available | PREVIOUS_FREE_BIT)
       set(words, block >> 2, gap)
       this.insert(block, gap)
-      block = inner
+      block += gap
       flags |= PREVIOUS_FREE_BIT
     }
-    const rest = available - size
     if (rest >= MIN_BLOCK) {
-      this.writeHeader(block + size, rest)
+      const inner = block + size
+      this.writeHeader(inner, rest)
       set(words, pending, block)
       set(words, block >> 2, size | flags)
-      this.insert(block + size, rest)
+      if (isReplaced) this.replace(block, inner, rest)
+      else this.insert(inner, rest)
       available = size
     } else {
       set(words, pending, block)
@@ -176,12 +186,19 @@ export class Heap {
     set(words, BLOCKS, get(words, BLOCKS) - 1)
     const next = block + size
     const nextHeader = get(words, next >> 2)
+    const flags = header & PREVIOUS_FREE_BIT
     if ((nextHeader & USED_BIT) === 0) {
-      this.remove(next, nextHeader & SIZE_MASK)
-      size += nextHeader & SIZE_MASK
-      set(words, block >> 2, size | (header & PREVIOUS_FREE_BIT))
+      const nextSize = nextHeader & SIZE_MASK
+      size += nextSize
+      set(words, block >> 2, size | flags)
+      // The block after `next` knows already that its predecessor is free.
+      if (flags === 0 && listOf(nextSize) === listOf(size)) {
+        this.replace(next, block, size)
+        return
+      }
+      this.remove(next, nextSize)
     }
-    if ((header & PREVIOUS_FREE_BIT) !== 0) {
+    if (flags !== 0) {
       const previousSize = get(words, (block >> 2) - 1)
       block -= previousSize
       this.remove(block, previousSize)
@@ -317,17 +334,13 @@ export class Heap {
     return problems
   }
 
-  /** First block that fits, taken off its list; 0 for none. Every block of a list above the size's own fits, but for alignment. */
+  /** First block that fits, still in its list; 0 for none. Every block of a list above the size's own fits, but for alignment. */
   private find(size: number, align: number, scan: number): number {
     const { words } = this
     for (let list = this.nextList(listOf(size)); list !== -1; list = this.nextList(list + 1)) {
       let left = scan
       for (let block = get(words, LISTS + list); block !== 0 && left > 0; block = get(words, (block >> 2) + NEXT), left--) {
-        const available = this.sizeOf(block)
-        if (gapBefore(block, align) + size <= available) {
-          this.remove(block, available)
-          return block
-        }
+        if (gapBefore(block, align) + size <= this.sizeOf(block)) return block
       }
     }
     return 0
@@ -363,6 +376,20 @@ export class Heap {
     if (head !== 0) set(words, (head >> 2) + PREVIOUS, block)
     else set(words, BITMAP + (list >> 5), get(words, BITMAP + (list >> 5)) | (1 << (list & 31)))
     set(words, LISTS + list, block)
+  }
+
+  /** Puts a block into the place that another has in their common list. */
+  private replace(former: number, block: number, size: number): void {
+    const { words } = this
+    const next = get(words, (former >> 2) + NEXT)
+    const previous = get(words, (former >> 2) + PREVIOUS)
+    const index = block >> 2
+    set(words, index + NEXT, next)
+    set(words, index + PREVIOUS, previous)
+    set(words, index + (size >> 2) - 1, size)
+    if (next !== 0) set(words, (next >> 2) + PREVIOUS, block)
+    if (previous !== 0) set(words, (previous >> 2) + NEXT, block)
+    else set(words, LISTS + listOf(size), block)
   }
 
   private remove(block: number, size: number): void {
