@@ -77,12 +77,12 @@ export class AtomicBitset extends SharedObject {
   static readonly BYTES = LEVELS_AT + 4
   static readonly ALIGN = 64
   /** The members are 0 … `size - 1`. */
-  readonly size: number
-  private readonly words: Int32Array
+  declare readonly size: number
+  declare private readonly words: Int32Array
   /** How many words each level has, the leaves first. */
-  private readonly widths: readonly number[]
+  declare private readonly widths: readonly number[]
   /** Index of each level's first word, the leaves first. */
-  private readonly levels: readonly number[]
+  declare private readonly levels: readonly number[]
   private readonly cursor = agentLocal(() => ({ next: 0 }))
 
   /**

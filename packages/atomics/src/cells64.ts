@@ -28,8 +28,8 @@ export class AtomicBigInt64 extends SharedObject implements AtomicCell<bigint> {
   static readonly kind = 'AtomicBigInt64'
   static readonly BYTES = 16
   static readonly ALIGN = 8
-  private readonly head: Int32Array
-  private readonly view: BigInt64Array
+  declare private readonly head: Int32Array
+  declare private readonly view: BigInt64Array
 
   /**
    * Allocates a cell.

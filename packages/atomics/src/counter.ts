@@ -39,7 +39,7 @@ export class AtomicCounter extends SharedObject {
   static readonly kind = 'AtomicCounter'
   static readonly BYTES = LINE_BYTES * (1 + STRIPES)
   static readonly ALIGN = 64
-  private readonly words64: BigInt64Array
+  declare private readonly words64: BigInt64Array
   /** Index of this agent's stripe. */
   private readonly stripe = agentLocal(() => this.stripeOf(this.region.self.get().id % STRIPES))
 

@@ -131,11 +131,12 @@ function checkPlace(region: Region, at: number, type: SharedClass, bytes: number
 
 /** Anything that lives in a region. */
 export abstract class SharedObject {
-  readonly region: Region
+  // `declare`: a field that is first undefined and then a number has a slower form in V8, and every operation of a cell reads these.
+  declare readonly region: Region
   /** Byte offset in the region. */
-  readonly at: number
+  declare readonly at: number
   /** The header word that the object had when it was made or opened. */
-  readonly header: number
+  declare readonly header: number
 
   protected constructor(place: Place) {
     this.region = place.region

@@ -55,11 +55,11 @@ export class SlotAllocator extends SharedObject {
   static readonly BYTES = SLOTS_AT
   static readonly ALIGN = 64
   /** The slots are 0 … `size - 1`. */
-  readonly size: number
-  private readonly words: Int32Array
-  private readonly words64: BigInt64Array
-  private readonly head: number
-  private readonly slots: number
+  declare readonly size: number
+  declare private readonly words: Int32Array
+  declare private readonly words64: BigInt64Array
+  declare private readonly head: number
+  declare private readonly slots: number
 
   /**
    * Allocates, with all slots free: the first to be handed out is 0, then 1, …
