@@ -59,6 +59,7 @@ export class Machine {
   /** The earlier access of a race that was found: a thread, and a place in its log. */
   raced: { thread: number; place: number } | null = null
   private clockCell = new Cell('the clock', 1)
+  private deathCell = new Cell('deaths', 1)
   historyCell = new Cell('the history', 1)
   execution = 0
   private last = -1
@@ -106,10 +107,12 @@ export class Machine {
       this.cellThreads = count
       this.memory = new Memory(count)
       this.clockCell = new Cell('the clock', count)
+      this.deathCell = new Cell('deaths', count)
       this.historyCell = new Cell('the history', count)
     }
     this.memory.begin(this.execution)
     this.clockCell.in(this.execution)
+    this.deathCell.in(this.execution)
     this.historyCell.in(this.execution)
     for (const { run, options } of this.spawning) {
       const id = this.threads.length
@@ -218,6 +221,7 @@ export class Machine {
 
   /** The running thread stands at an operation; returns when it is its turn. */
   handOver(thread: Thread): void {
+    if (thread.state !== READY) this.last = -1
     for (;;) {
       const next = this.take()
       if (next === thread) return
@@ -263,15 +267,10 @@ export class Machine {
       if (this.ended) return null
       let run = 0
       let environment = 0
-      let offered = 0
       for (const thread of threads) {
         const bit = 1 << thread.id
         if (this.canRun(thread)) run |= bit
-        else if (this.maySuffer(thread)) {
-          environment |= bit
-          if (thread.offered) offered |= bit
-        }
-        thread.offered = false
+        else if (this.maySuffer(thread)) environment |= bit
       }
       let forced = false
       if (run === 0) {
@@ -280,16 +279,11 @@ export class Machine {
           this.ended = true
           return null
         }
-        if (stalled.run !== 0) {
-          run = stalled.run
-          forced = true
-        } else if (stalled.environment !== 0) {
-          environment = stalled.environment
-          offered = stalled.environment
-          forced = true
-        }
+        // With `timeouts` a deadline needs no stall; without, a death or a spurious wake may still come before it.
+        forced = stalled.run !== 0 || (this.options.timeouts !== true && (environment === 0 || search.choose(2) === 0))
+        if (forced) ({ run, environment } = stalled)
       }
-      const id = search.schedule(run, environment, offered, this.last)
+      const id = search.schedule(run, environment, this.last, forced)
       if (id < 0) {
         this.ended = true
         return null
@@ -301,7 +295,7 @@ export class Machine {
         this.resume(thread)
         return thread
       }
-      this.suffer(thread)
+      this.suffer(thread, forced)
     }
   }
 
@@ -351,7 +345,7 @@ export class Machine {
     if (earliest < Infinity) {
       let environment = 0
       for (const thread of threads) {
-        if (waitersOf(thread).some((waiter) => (this.options.timeouts === true ? waiter.deadline < Infinity : waiter.deadline === earliest))) environment |= 1 << thread.id
+        if (waitersOf(thread).some((waiter) => waiter.deadline === earliest)) environment |= 1 << thread.id
       }
       return { run: 0, environment }
     }
@@ -383,11 +377,11 @@ export class Machine {
     return this.mayDie(thread) || (thread.state === WAITING && this.options.spurious === true && thread.spurious === 0)
   }
 
-  private suffer(thread: Thread): void {
+  private suffer(thread: Thread, forced: boolean): void {
     const earliest = Math.min(...waitersOf(thread).map(({ deadline }) => deadline))
     const happenings: (() => void)[] = []
     for (const waiter of waitersOf(thread)) {
-      if (waiter.deadline === Infinity || (this.options.timeouts !== true && waiter.deadline !== earliest)) continue
+      if (waiter.deadline === Infinity || (this.options.timeouts !== true && (!forced || waiter.deadline !== earliest))) continue
       happenings.push(() => {
         this.clock = Math.max(this.clock, waiter.deadline)
         this.search.touch(this.clockCell, true)
@@ -395,14 +389,14 @@ export class Machine {
         this.wake(waiter, 'timed-out', null)
       })
     }
-    if (thread.state === WAITING && this.options.spurious === true && thread.spurious === 0) {
+    if (!forced && thread.state === WAITING && this.options.spurious === true && thread.spurious === 0) {
       happenings.push(() => {
         thread.spurious++
         this.tracer?.(thread, 'spurious wake', thread.waiter!.queue!.label, 'ok', '')
         this.wake(thread.waiter!, 'ok', null)
       })
     }
-    if (thread.state !== READY && this.mayDie(thread)) {
+    if (!forced && this.mayDie(thread)) {
       happenings.push(() => this.bury(thread))
     }
     happenings[happenings.length > 1 ? this.search.choose(happenings.length) : 0]!()
@@ -414,7 +408,6 @@ export class Machine {
     if (queue !== null) {
       this.search.touch(queue, true)
       remove(queue.waiters, waiter)
-      for (const other of queue.waiters) other.thread.offered = true
     }
     const clock = this.search.current?.clock ?? thread.clock
     const hb = by === null ? thread.hb : by.hb.slice()
@@ -458,6 +451,7 @@ export class Machine {
   private declareDead(thread: Thread): void {
     this.deaths++
     thread.declaredDead = true
+    if (this.maxDeaths > 1) this.search.touch(this.deathCell, true)
     this.buried.push({ thread, clock: this.search.current?.clock ?? thread.clock })
   }
 

@@ -171,7 +171,6 @@ export class ModelledOps {
     queue.waiters.push(waiter)
     thread.waiter = waiter
     thread.state = WAITING
-    thread.offered = true
     const at = thread.length
     machine.note(thread, WAIT, index, PENDING)
     machine.tracer?.(thread, 'wait', cell.label, 'sleeps', `while ${expected}${timeout === Infinity ? '' : `, at most ${timeout} ms`}`)
@@ -201,8 +200,7 @@ export class ModelledOps {
         machine.search.touch(queue, true)
         queue.waiters.push(waiter)
         thread.pending.push(waiter)
-        thread.offered = true
-      }
+          }
       this.done(thread, WAIT_ASYNC, view, index, result, cell)
     }
     if (typeof result === 'string') return { async: false, value: result }
@@ -543,8 +541,7 @@ export class ModelledOps {
     const id = thread.nextCallback++
     this.once(TIMER, () => {
       thread.pending.push({ thread, queue: null, view: null, index: 0, expected: 0, id, deadline: this.machine.clock + Math.max(0, milliseconds) })
-      thread.offered = true
-    })
+      })
     thread.callbacks.set(id, callback)
     return id
   }

@@ -9,7 +9,9 @@
  * Invariants I1 A node's `run`, `environment` and `previous` describe the state before its event and never change while it lives.
  *            I2 `done` ⊆ `backtrack`; the subtree of a thread in `done` has been explored completely (within the bound).
  *            I3 A thread in `asleep` has been explored from an ancestor and nothing dependent on its event has happened since.
- * Rejected   Sleep sets under a bound: the sleeping thread's subtree may have been cut by the bound where this one would not be.
+ *            I4 A timeout, spurious wake or death of a waiting thread need not come in an execution, so no race would reveal it:
+ *               it is tried wherever it is possible and not asleep. It costs no preemption, so it may sleep under a bound too.
+ * Rejected   Other sleep sets under a bound: the sleeping thread's subtree may have been cut by the bound where this one would not be.
  */
 import type { Cell } from './memory.js'
 import type { Thread } from './thread.js'
@@ -101,6 +103,7 @@ export class Search {
   private readonly random: Random
   private priorities: number[] = []
   private changes: number[] = []
+  private runner = -1
   private segment = 0
   private entered = false
   private choicesMade = 0
@@ -126,6 +129,7 @@ export class Search {
     this.threads = threads
     this.depth = 0
     this.current = null
+    this.runner = -1
     this.pruned = false
     if (this.strategy === 'random' || this.strategy === 'pct') this.nodes.length = 0
     if (this.strategy === 'pct') {
@@ -162,13 +166,12 @@ export class Search {
 
   /**
    * Decides who does the next event: a thread of `run` (it can go on), or of `environment` (something may happen to it while it
-   * waits). `offered` are those of `environment` that must be tried here. Returns a thread, or -1 when all that is left here
-   * was explored elsewhere.
+   * waits). `forced`: only because nobody can run, so it is not what slept before. Returns a thread, or -1 when all that is left here was explored elsewhere.
    */
-  schedule(run: number, environment: number, offered: number, previous: number): number {
+  schedule(run: number, environment: number, previous: number, forced = false): number {
     let node = this.nodes[this.depth]
     if (node === undefined) {
-      node = this.extend(run, environment, offered, previous)
+      node = this.extend(run, environment, previous, forced)
       if (node.thread < 0) {
         this.pruned = true
         return -1
@@ -178,7 +181,8 @@ export class Search {
     } else if (node.options !== 0 || node.run !== run || node.environment !== environment || node.previous !== previous) {
       throw new Diverged('a thread went another way than in the former execution with the same schedule')
     }
-    node.left = previous < 0 ? 0 : this.threads[previous]!.length
+    node.left = this.runner < 0 ? 0 : this.threads[this.runner]!.length
+    if ((run >> node.thread) & 1) this.runner = node.thread
     this.depth++
     this.current = node
     const thread = this.threads[node.thread]!
@@ -193,7 +197,7 @@ export class Search {
     return node.thread
   }
 
-  private extend(run: number, environment: number, offered: number, previous: number): Node {
+  private extend(run: number, environment: number, previous: number, forced: boolean): Node {
     const node = new Node()
     node.run = run
     node.environment = environment
@@ -201,7 +205,7 @@ export class Search {
     const parent = this.current
     if (parent !== null) {
       node.preemptions = parent.preemptions + this.cost(parent, parent.thread)
-      if (this.sleeping) this.inheritSleep(node, parent)
+      if (this.strategy === 'dpor' && !forced) this.inheritSleep(node, parent)
     }
     const all = run | environment
     if (this.strategy === 'random') node.thread = this.pick(node, all)
@@ -209,12 +213,15 @@ export class Search {
     else if (this.strategy === 'replay') {
       node.thread = this.nextOfScript(run, environment) ?? this.byDefault(node, all)
     } else {
-      node.backtrack = this.strategy === 'full' ? all : offered & environment
       const awake = all & ~node.asleep
-      if (awake !== 0) {
-        node.thread = this.byDefault(node, awake)
-        node.backtrack |= 1 << node.thread
+      const happens = awake & environment
+      if (this.strategy === 'full') node.backtrack = all
+      else {
+        node.backtrack = happens
+        if ((awake & run) !== 0) node.backtrack |= 1 << this.byDefault(node, awake & run)
       }
+      // What may happen is tried before what will: afterwards it sleeps until something that it depends on has changed.
+      if (awake !== 0) node.thread = happens !== 0 ? lowest(happens) : this.byDefault(node, awake)
     }
     return node
   }
@@ -237,7 +244,7 @@ export class Search {
   }
 
   private inheritSleep(node: Node, parent: Node): void {
-    const mask = (parent.asleep | parent.done) & ~(1 << parent.thread)
+    const mask = (parent.asleep | (this.sleeping ? parent.done : parent.done & parent.environment)) & ~(1 << parent.thread)
     for (let rest = mask; rest !== 0; rest &= rest - 1) {
       const id = lowest(rest)
       const footprint = parent.asleepFootprints[id]!
@@ -360,10 +367,13 @@ export class Search {
     earlier.backtrack |= (possible >> later.thread) & 1 ? 1 << later.thread : 1 << lowest(possible)
   }
 
-  /** The thread is tried before `earlier`, and where the run of events that `earlier` belongs to began: there it may cost no preemption. */
+  /**
+   * The thread is tried before `earlier`, and at the last point before that where it costs no more than what was done there: where
+   * nobody could go on anyway, or where another thread took over.
+   */
   private addBounded(earlier: Node, thread: number): void {
     this.addThread(earlier, thread)
-    if (this.bound === Infinity) return
+    if (this.bound === Infinity || isFree(earlier)) return
     let at = this.depth - 1
     while (this.nodes[at] !== earlier) at--
     let start = earlier
@@ -372,6 +382,7 @@ export class Search {
       if (node.options !== 0) continue
       if (node.thread !== earlier.thread) break
       start = node
+      if (isFree(node)) break
     }
     if (start !== earlier) this.addThread(start, thread)
   }
@@ -411,7 +422,7 @@ export class Search {
 
   private nextThread(node: Node): boolean {
     node.done |= 1 << node.thread
-    if (this.sleeping) node.asleepFootprints[node.thread] = node.footprint
+    if (this.strategy === 'dpor') node.asleepFootprints[node.thread] = node.footprint
     for (let rest = node.backtrack & ~node.done & ~node.asleep; rest !== 0; rest &= rest - 1) {
       const id = lowest(rest)
       if (node.preemptions + this.cost(node, id) > this.bound) {
@@ -448,6 +459,11 @@ export class Search {
     while (choices.length > 0 && choices[choices.length - 1] === 0) choices.pop()
     return { segments, choices }
   }
+}
+
+/** Whether switching threads here is no preemption. */
+function isFree({ run, previous }: Node): boolean {
+  return previous < 0 || ((run >> previous) & 1) === 0
 }
 
 function join(into: number[], from: readonly number[]): void {

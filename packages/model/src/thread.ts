@@ -99,8 +99,6 @@ export class Thread {
   stuck = 0
   /** For p = 1 … 4: how many last operations equal the one p before. */
   readonly cycles = [0, 0, 0, 0, 0]
-  /** Its timeout, spurious wake or death while it waits is to be offered at the next scheduling point. */
-  offered = false
   spurious = 0
   /** Declared dead (also while it runs on as a zombie). */
   declaredDead = false
