@@ -1,6 +1,7 @@
 /**
  * What encoding and decoding cost, beside JSON, structuredClone and v8.serialize, and what a struct's fields cost.
- * Run: npx tsx is not needed: `node scripts/run-bench.mjs` or see the package's README.
+ *
+ * npx esbuild packages/atomics/bench/codec.bench.ts --bundle --format=esm --platform=node --conditions=heddle-source --external:tinybench --outfile=packages/atomics/bench/.codec.mjs && node packages/atomics/bench/.codec.mjs
  */
 import { deserialize, serialize } from 'node:v8'
 import { Bench } from 'tinybench'

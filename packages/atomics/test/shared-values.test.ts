@@ -223,8 +223,8 @@ describe('SharedBox', () => {
 describe('share and revive', () => {
   test('replace shared objects in whole trees, keeping cycles and identity', () => {
     const cell = new AtomicInt32({ region, value: 1 })
-    const list = [cell, 1, 'x', {}, { deep: cell }]
-    delete list[3]
+    const list: unknown[] = [cell, 1, 'x']
+    list[4] = { deep: cell }
     const tree: Record<string, unknown> = { cell, list, map: new Map<unknown, unknown>([[cell, 'key'], ['v', cell]]), set: new Set([cell]) } // prettier-ignore
     tree.self = tree
     const shared = share(tree) as typeof tree
