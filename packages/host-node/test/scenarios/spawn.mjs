@@ -1,0 +1,46 @@
+import { assert, until, withExecutor, work } from './scenario.mjs'
+
+await withExecutor({ workers: 1 }, async (executor) => {
+  const sum = executor.spawn(work.add, [1, 2])
+  assert.equal(sum.state, 'pending')
+  assert.equal(sum.join(), 3)
+  assert.equal(sum.state, 'fulfilled')
+  assert.equal(await sum.joinAsync(), 3)
+  const failing = executor.spawn(work.fail, ['no'])
+  assert.throws(() => failing.join(), RangeError)
+  assert.ok(failing.error() instanceof RangeError)
+
+  // A busy worker: what waits behind can be taken back, what runs can't.
+  const busy = executor.spawn(work.spin, [200])
+  await until(() => executor.stats().running === 1)
+  const waiting = executor.spawn(work.echo, ['never'])
+  assert.equal(executor.stats().queued, 1)
+  assert.throws(() => waiting.join({ timeout: 5 }), { code: 'ERR_TIMEOUT' })
+  await assert.rejects(waiting.joinAsync({ timeout: 5 }), { code: 'ERR_TIMEOUT' })
+  assert.equal(waiting.cancel(), true)
+  assert.equal(waiting.cancel(), false)
+  assert.equal(waiting.state, 'cancelled')
+  await assert.rejects(waiting.joinAsync(), { code: 'ERR_CANCELLED' })
+  const withReason = executor.spawn(work.echo, ['never'])
+  assert.equal(withReason.cancel(new Error('mine')), true)
+  await assert.rejects(withReason.joinAsync(), { message: 'mine' })
+  assert.equal(busy.cancel(), false)
+
+  const controller = new AbortController()
+  const aborted = executor.spawn(work.echo, ['never'], { signal: controller.signal })
+  controller.abort(new Error('stop'))
+  await assert.rejects(aborted.joinAsync(), { message: 'stop' })
+  assert.throws(() => executor.spawn(work.echo, [1], { signal: controller.signal }), { message: 'stop' })
+  const limited = executor.spawn(work.echo, ['never'], { timeout: 5 })
+  await assert.rejects(limited.joinAsync(), { code: 'ERR_TIMEOUT' })
+  assert.equal(limited.state, 'cancelled')
+
+  busy.join()
+  assert.equal(busy.cancel(), false)
+  // Limits of calls that have started: the spawner goes on, the worker finishes and takes the next.
+  await assert.rejects(executor.spawn(work.spin, [50], { timeout: 10 }).joinAsync(), { code: 'ERR_TIMEOUT' })
+  assert.equal(await executor.run(work.echo, 'next'), 'next')
+  assert.throws(() => executor.spawn(work.echo, [1]).join({ signal: controller.signal }), TypeError)
+  assert.throws(() => executor.spawn(work.echo, [1], { timeout: -1 }), { code: 'ERR_INVALID_ARGUMENT' })
+  assert.equal(executor.stats().queued, 0)
+})

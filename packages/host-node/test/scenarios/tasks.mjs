@@ -1,0 +1,101 @@
+// What the scenarios run in workers.
+import { AtomicInt32, registerErrorClass } from '@heddle/atomics'
+import { Executor, tasks } from '@heddle/executor'
+
+export class LimitError extends Error {
+  constructor(message, limit) {
+    super(message)
+    this.limit = limit
+    this.code = 'ERR_LIMIT'
+  }
+}
+registerErrorClass(LimitError)
+// Handles of this kind arrive before anything else names the class here.
+export const cell = AtomicInt32
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+const spin = (ms) => {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+let open = 0
+let most = 0
+let booted = 0
+
+export const work = tasks(import.meta.url, {
+  nothing() {},
+  add: (a, b) => a + b,
+  echo: (x) => x,
+  list: (...args) => args,
+  describe: (...args) => args.map((x) => (Object.is(x, -0) ? '-0' : `${typeof x}:${String(x)}`)),
+  spin,
+  async later(x, ms = 5) {
+    await sleep(ms)
+    return x
+  },
+  async overlap() {
+    most = Math.max(most, ++open)
+    await sleep(20)
+    open--
+    return most
+  },
+  *fiber(n) {
+    let sum = 0
+    for (let i = 0; i < n; i++) {
+      sum += i
+      yield
+    }
+    return sum
+  },
+  fail(message) {
+    throw new RangeError(message, { cause: new TypeError('the cause') })
+  },
+  failOwn(message, limit) {
+    throw new LimitError(message, limit)
+  },
+  failWith(value) {
+    throw value
+  },
+  async failLater() {
+    await sleep(1)
+    throw new SyntaxError('later')
+  },
+  unshareable: () => ({ list: [1, () => 2] }),
+  exit(code) {
+    process.exit(code)
+  },
+  async exitLater(ms) {
+    await sleep(ms)
+    process.exit(3)
+  },
+  async uncaught() {
+    setTimeout(() => {
+      throw new Error('thrown in a timer')
+    })
+    await sleep(10_000)
+  },
+  async nested(depth) {
+    const executor = Executor.current()
+    return depth === 0 ? 1 : (await executor.run(work.nested, depth - 1)) + (await executor.run(work.nested, depth - 1))
+  },
+  increment(box, by) {
+    return box.counter.add(by)
+  },
+  boot() {
+    booted++
+  },
+  booted: () => booted,
+  failBoot() {
+    throw new Error('no database')
+  },
+  hang() {
+    for (;;);
+  },
+  log(line) {
+    console.log(line)
+  },
+  say(line) {
+    console.log(line)
+    return sleep(60_000)
+  },
+})
