@@ -1,0 +1,99 @@
+/**
+ * Schedules that can be repeated: who runs next and when a safepoint asks to yield, chosen from a seed, and compared with a record.
+ *
+ * Source     mulberry32 (Tommy Ettinger) for the numbers; the rest follows from it, as in FoundationDB's and Loom's seeded schedulers.
+ */
+import { InvalidArgumentError } from '@heddle/atomics'
+import type { Agent } from '@heddle/park/internal'
+import type { Fiber } from './fiber.js'
+import type { ReadySet } from './ready-set.js'
+
+/** A recorded schedule, as plain data: `JSON.stringify` keeps it. */
+export interface Trace {
+  readonly version: 1
+  readonly seed: number
+  /** The slot of the fiber that ran, for each step. */
+  readonly steps: readonly number[]
+}
+
+/** Takes the scheduler's decisions. */
+export interface Choice {
+  /** The virtual clock, where there is one. */
+  readonly clock?: (() => number) | undefined
+  /** Takes a slot out of the set; -1 when it is empty. */
+  take(set: ReadySet, fibers: readonly (Fiber | undefined)[]): number
+  /** How many safepoints the step passes before one asks it to yield. */
+  interval(): number
+  /** Runs what is due, instead of `Agent.poll`. */
+  poll?(agent: Agent): void
+  /** Nothing is runnable: lets virtual time pass. False when there is nothing to wait for in virtual time. */
+  block?(agent: Agent): boolean
+  trace(): Trace
+}
+
+/** Decides by a seeded generator, and records. */
+export class Seeded implements Choice {
+  readonly clock: (() => number) | undefined
+  private state: number
+  private time = 0
+  private readonly steps: number[] = []
+
+  /** @param isVirtual whether time is virtual: it only passes when nothing is runnable */
+  constructor(
+    private readonly seed: number,
+    isVirtual = false,
+  ) {
+    if (!Number.isInteger(seed)) throw new InvalidArgumentError(`seed must be an integer, got ${String(seed)}`)
+    this.state = seed | 0
+    this.clock = isVirtual ? () => this.time : undefined
+  }
+
+  take(set: ReadySet, fibers: readonly (Fiber | undefined)[]): number {
+    const slot = set.takeFrom(this.random(fibers.length))
+    if (slot >= 0) this.steps.push(slot)
+    return slot
+  }
+
+  interval(): number {
+    return 1 + this.random(32)
+  }
+
+  trace(): Trace {
+    return { version: 1, seed: this.seed, steps: [...this.steps] }
+  }
+
+  /** The steps taken so far, and the last one. */
+  protected get taken(): { count: number; last: number } {
+    return { count: this.steps.length, last: this.steps[this.steps.length - 1]! }
+  }
+
+  /** An integer from 0 to `limit - 1`. */
+  private random(limit: number): number {
+    this.state = (this.state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit)
+  }
+}
+
+/** Decides as a trace's seed did, and checks every step against the record. */
+export class Replay extends Seeded {
+  constructor(private readonly recorded: Trace) {
+    if ((recorded as { version: number }).version !== 1) throw new InvalidArgumentError('the trace is not one that this version recorded')
+    super(recorded.seed, true)
+  }
+
+  override take(set: ReadySet, fibers: readonly (Fiber | undefined)[]): number {
+    const slot = super.take(set, fibers)
+    if (slot < 0) return slot
+    const { count } = this.taken
+    const expected = this.recorded.steps[count - 1]
+    // Past the end of the record the seed goes on alone: a trace may have been taken before the end.
+    if (expected !== undefined && expected !== slot) {
+      throw new InvalidArgumentError(
+        `the replay differs from its trace at step ${count}: slot ${slot} runs (${fibers[slot]?.name ?? 'nobody'}), recorded was slot ${expected}; the program depends on something besides its schedule`,
+      )
+    }
+    return slot
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * A fiber: a generator with a place in a scheduler, a state, and a result that is settled once.
+ *
+ * Layout     plain objects. `bits` packs the phase and what else is known in a word, so that a fiber takes 88 bytes next to its generator:
+ *            bits 0–2 phase · 3–4 level · 5 WAKE · 6 CANCEL · 7 DELIVERED · 8 FAILED · 9 PREEMPT · 10 LOCAL · 11–13 interval (preemption.ts)
+ *   phase      meaning                              leaves by
+ *   created    spawned; its function was not called  step → running; cancel → cancelled
+ *   ready      runnable, and has run before          step → running
+ *   preempted  ready, after a safepoint told it so   step → running
+ *   running    being stepped by this agent           yield → ready or preempted; yield BLOCKED → blocked; return, throw → finished, cancelled
+ *   blocked    waits for its `wake`                  wake, cancel → ready
+ *   finished   returned, or threw an error           –
+ *   cancelled  ended by the reason of its cancel     –
+ * Invariants F1 A fiber is in its level's ready set exactly when it is created, ready or preempted.
+ *            F2 WAKE: woken while it ran, so its next yield of BLOCKED does not block. Never cleared by anything else: a wake that comes before
+ *               the yield is not lost, and one too many makes the operation look again (park's waits are Mesa).
+ *            F3 CANCEL: a reason waits in `outcome` to be thrown into the fiber, once: at its next safepoint or when it is next stepped. A fiber
+ *               with CANCEL set does not block. After DELIVERED, ending by that very reason is `cancelled`; by anything else, `finished`.
+ *            F4 `outcome` is the reason while CANCEL or DELIVERED is set and the fiber lives, then the value or the error.
+ *            F5 A slot and its generation name one fiber for ever: the generation grows when the fiber ends, before the slot is used again.
+ *            F6 LOCAL: what it waits for can only come from this agent (a fiber that it joins, a promise that it awaits).
+ */
+import { CancelledError, type FiberOperation, type WaitOptions, type Waker } from '@heddle/park'
+import type { FiberLocal } from './fiber-local.js'
+import {
+  BLOCKED_PHASE,
+  CANCELLED,
+  CREATED,
+  FAILED_BIT,
+  FINISHED,
+  INTERVAL_SHIFT,
+  LEVEL_MASK,
+  LEVEL_SHIFT,
+  PHASE_MASK,
+  RUNNING,
+  WAKE_BIT,
+} from './fiber-bits.js'
+import { joinAsync, joinFiber } from './join.js'
+import { FIRST_INTERVAL } from './preemption.js'
+import { type Priority, PRIORITIES } from './priority.js'
+import type { Scheduler } from './scheduler.js'
+
+/** What a fiber is doing. */
+export type FiberState = 'created' | 'ready' | 'running' | 'blocked' | 'preempted' | 'finished' | 'cancelled'
+
+/** What a fiber runs: a generator, or any iterator that is stepped like one. */
+export type FiberBody<T> = Iterator<unknown, T, never>
+
+const STATES: readonly FiberState[] = ['created', 'ready', 'running', 'blocked', 'preempted', 'finished', 'cancelled']
+
+/** Slots in an id: the generation is what is above. */
+const SLOT_LIMIT = 2 ** 22
+
+/** What few fibers have. */
+export interface FiberExtras {
+  name: string | undefined
+  locals: Map<FiberLocal<unknown>, unknown> | undefined
+  /** Stops listening to the signal that cancels it. */
+  unlisten: (() => void) | undefined
+}
+
+/** Slot and generation of an id. */
+export function splitId(id: number): { slot: number; generation: number } {
+  return { slot: id % SLOT_LIMIT, generation: Math.floor(id / SLOT_LIMIT) }
+}
+
+/**
+ * A green thread: what `Scheduler.spawn` returns. It belongs to the agent that spawned it.
+ *
+ * @example
+ * const scheduler = new Scheduler()
+ * const answer = scheduler.spawn(function* () {
+ *   yield* yieldNow()
+ *   return 42
+ * })
+ * answer.join() // 42
+ */
+export class Fiber<T = unknown> implements Waker {
+  /** @internal */
+  bits: number
+  /** @internal */
+  body: (() => FiberBody<T>) | FiberBody<T> | undefined
+  /** @internal */
+  outcome: unknown = undefined
+  /** @internal */
+  joiners: Waker | Waker[] | undefined = undefined
+  /** @internal */
+  extras: FiberExtras | undefined = undefined
+
+  /** @internal Made by `Scheduler.spawn`. */
+  constructor(
+    /** @internal */
+    readonly scheduler: Scheduler,
+    /** @internal */
+    readonly slot: number,
+    /** @internal */
+    readonly generation: number,
+    level: number,
+    body: (() => FiberBody<T>) | FiberBody<T>,
+  ) {
+    this.bits = CREATED | (level << LEVEL_SHIFT) | (FIRST_INTERVAL << INTERVAL_SHIFT)
+    this.body = body
+  }
+
+  /** A number that no other fiber of the scheduler ever has; `Scheduler.fiber(id)` finds it while it lives. */
+  get id(): number {
+    return this.generation * SLOT_LIMIT + this.slot
+  }
+
+  /** The name it was given, or `fiber` and its id. */
+  get name(): string {
+    return this.extras?.name ?? `fiber ${this.id}`
+  }
+
+  /** The priority it was spawned with. */
+  get priority(): Priority {
+    return PRIORITIES[(this.bits >> LEVEL_SHIFT) & LEVEL_MASK]!
+  }
+
+  /** What it is doing. A fiber that threw an error is `finished`; one that ended by the reason of its cancel is `cancelled`. */
+  get state(): FiberState {
+    return STATES[this.bits & PHASE_MASK]!
+  }
+
+  /** Whether it is finished or cancelled. */
+  get isEnded(): boolean {
+    return (this.bits & PHASE_MASK) >= FINISHED
+  }
+
+  /**
+   * Runs the scheduler until this fiber has ended, and returns its value. Blocks the thread while nothing can run.
+   *
+   * @param options `timeout` in ms and a `CancelToken`
+   * @throws what the fiber threw, or the reason of its cancel; `TimeoutError`, the signal's reason; `BlockingNotAllowedError` inside a fiber
+   *   (use `joinFiber`) and where the agent would have to block and may not (use `joinAsync`); `DeadlockError` when nothing can ever wake
+   *   the fibers that are left. The fiber goes on after an error of the wait.
+   */
+  join(options?: WaitOptions): T {
+    return this.scheduler.joinBlocking(this, options)
+  }
+
+  /**
+   * A promise of the fiber's value. Until it settles the scheduler runs on the event loop, as by `runAsync`.
+   * @param options `timeout` in ms and a signal, which end the wait, not the fiber
+   */
+  joinAsync(options?: WaitOptions): Promise<T> {
+    return joinAsync(this, options)
+  }
+
+  /**
+   * Waits inside another fiber: `const value = yield* fiber.joinFiber()`.
+   * @param options `timeout` in ms and a signal, which end the wait, not the fiber
+   * @throws as `join` does, from the `yield*`; `DeadlockError` when a fiber joins itself.
+   */
+  joinFiber(options?: WaitOptions): FiberOperation<T> {
+    return joinFiber(this, options)
+  }
+
+  /**
+   * Asks the fiber to end. One that has not started never will. Any other gets the reason thrown into it once, at its next safepoint or
+   * where it yields or is blocked: the wait that it is in ends without having consumed anything, `finally` blocks run and may wait, and a fiber
+   * that catches the reason goes on.
+   *
+   * @param reason what is thrown; default: a new `CancelledError`
+   * @returns whether the fiber had yet to end
+   */
+  cancel(reason: unknown = new CancelledError(`${this.name} was cancelled`)): boolean {
+    return this.scheduler.cancelFiber(this, reason)
+  }
+
+  /**
+   * Makes the fiber runnable when it is blocked; the operation that blocks it looks again. For operations that park fibers, on the fiber's own
+   * agent only. Harmless at any time.
+   */
+  wake(): void {
+    const phase = this.bits & PHASE_MASK
+    if (phase === BLOCKED_PHASE) this.scheduler.unblock(this)
+    else if (phase === RUNNING) this.bits |= WAKE_BIT
+  }
+
+  /** @internal The value, or throws what it ended with. */
+  take(): T {
+    this.scheduler.observe(this)
+    if ((this.bits & PHASE_MASK) === CANCELLED || (this.bits & FAILED_BIT) !== 0) throw this.outcome
+    return this.outcome as T
+  }
+
+  /** @internal Has `joiner` woken when the fiber ends. */
+  addJoiner(joiner: Waker): void {
+    const { joiners } = this
+    if (joiners === undefined) this.joiners = joiner
+    else if (Array.isArray(joiners)) joiners.push(joiner)
+    else this.joiners = [joiners, joiner]
+  }
+
+  /** @internal */
+  removeJoiner(joiner: Waker): void {
+    const { joiners } = this
+    if (joiners === joiner) this.joiners = undefined
+    else if (Array.isArray(joiners)) {
+      const index = joiners.indexOf(joiner)
+      if (index >= 0) joiners.splice(index, 1)
+    }
+  }
+
+  /** @internal */
+  extend(): FiberExtras {
+    return (this.extras ??= { name: undefined, locals: undefined, unlisten: undefined })
+  }
+}

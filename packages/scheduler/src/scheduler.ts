@@ -1,0 +1,656 @@
+/**
+ * Runs the fibers of one agent: picks the next, steps it, and sleeps when none can run.
+ *
+ * Source     Priority bitmaps as in Linux's O(1) scheduler, with guaranteed shares instead of two arrays; slots with generations as in slabs.
+ * Layout     `fibers[slot]` is the fiber that lives in a slot; `sets[level]` has the slots that are runnable; `nonempty` has a bit for each level
+ *            whose set may not be empty. All of it is private to the agent: a wake from another thread arrives through park's ready bitmap in the
+ *            region, and becomes a call of `Fiber.wake` on this agent (park/agent.ts).
+ *   driven by      until                       when nothing is runnable
+ *   run, join,     all, or one, have ended     park's `block`: the thread sleeps until something of this agent is ready, or a timer is due
+ *   blockOn
+ *   tick           the budget is used up       returns
+ *   runAsync,      all, or one, have ended     back to the event loop; `wake` schedules the next turn
+ *   joinAsync
+ * Invariants S1 One loop at a time (`active`), and none inside a fiber: a fiber that could run the loop would wait for itself.
+ *            S2 `runningFiber` is a fiber's waker while that fiber is stepped, and undefined whenever anything else runs.
+ *            S3 `external` counts the fibers that are blocked on what may come from outside (not LOCAL), `watched` the time limits and signals. While
+ *               both are 0 only fibers and the event loop can wake fibers, so a blocking `run` with nothing runnable is a deadlock.
+ *            S4 `clock` is read every few steps, not at each: at first after one, then at twice the distance as long as that stays below an eighth of
+ *               the slice. So the loop neither overruns its budget by much nor pays for the clock at each switch (25 to 40 ns in V8).
+ * Progress   see priority.ts for the shares, ready-set.ts for the rotation: a runnable fiber is stepped after at most 32 * n others.
+ */
+import { InvalidArgumentError, DisposedError, Region } from '@heddle/atomics'
+import { defer, effect, now } from '@heddle/atomics/ops'
+import { BlockingNotAllowedError, DeadlockError, type WaitOptions } from '@heddle/park'
+import { Agent, BLOCKED, canBlock, getHost, isAbortSignal, runningFiber } from '@heddle/park/internal'
+import { type Choice, Replay, Seeded, type Trace } from './choice.js'
+import { Fiber, type FiberBody, splitId } from './fiber.js'
+import {
+  BLOCKED_PHASE,
+  CANCELLED,
+  CANCEL_BIT,
+  CREATED,
+  DELIVERED_BIT,
+  FAILED_BIT,
+  FINISHED,
+  INTERVAL_MASK,
+  INTERVAL_SHIFT,
+  LEVEL_MASK,
+  LEVEL_SHIFT,
+  LOCAL_BIT,
+  PHASE_MASK,
+  PREEMPTED,
+  PREEMPT_BIT,
+  READY,
+  RUNNING,
+  WAKE_BIT,
+} from './fiber-bits.js'
+import { watch } from './limit.js'
+import { LONGEST_INTERVAL, type Preemption, preemption } from './preemption.js'
+import { LEVELS, levelOf, NORMAL_LEVEL, type Priority, SHARE_MASK, SHARES } from './priority.js'
+import { ReadySet } from './ready-set.js'
+import { count, type SchedulerStats } from './stats.js'
+
+/** What a scheduler tells whoever observes it; each may be absent, and costs nothing then. They must not throw. */
+export interface SchedulerHooks {
+  /** A fiber was spawned. */
+  spawn?(fiber: Fiber): void
+  /** A fiber is about to run, until it yields, waits or ends. */
+  step?(fiber: Fiber): void
+  /** A fiber has ended; its `state` says how. */
+  end?(fiber: Fiber): void
+}
+
+/** Settings of a scheduler. */
+export interface SchedulerOptions {
+  /** Where the fibers' waits live: the region of the locks and channels that they use. Default: `Region.default`, when first needed. */
+  region?: Region
+  /** How long a fiber may run before `safepoint()` asks it to yield, in ms; default 10. Also the budget of a turn on the event loop. */
+  timeSlice?: number
+  /** Picks among the fibers of a level at random, the same way for the same seed (an integer); for tests. Default: in rotation. */
+  seed?: number
+  /** The clock of slices and budgets, in ms; default: a monotonic one. */
+  clock?: () => number
+  hooks?: SchedulerHooks
+}
+
+/** What a fiber is spawned with. */
+export interface SpawnOptions {
+  /** Default: `normal`. */
+  priority?: Priority
+  /** For people: in `stats()`, errors and traces. */
+  name?: string
+  /** Cancels the fiber with its reason. */
+  signal?: WaitOptions['signal']
+}
+
+const IDLE = 0
+const ENDED = 1
+const SPENT = 2
+
+const FIRST_SLOTS = 64
+const LONGEST_STRIDE = 64
+
+/**
+ * A scheduler of fibers (green threads) on the calling agent. Single-threaded use needs no worker.
+ *
+ * @example
+ * const scheduler = new Scheduler()
+ * for (const name of ['a', 'b']) {
+ *   scheduler.spawn(function* () {
+ *     for (let i = 0; i < 2; i++) {
+ *       console.log(name, i)
+ *       yield
+ *     }
+ *   })
+ * }
+ * scheduler.run() // a 0, b 0, a 1, b 1
+ */
+export class Scheduler {
+  /** @internal The fiber that is being stepped. */
+  current: Fiber | undefined = undefined
+  private readonly fibers: (Fiber | undefined)[] = []
+  private generations = new Int32Array(FIRST_SLOTS)
+  private readonly freeSlots: number[] = []
+  private readonly sets: ReadySet[] = []
+  private nonempty = 0
+  private turn = 0
+  private live = 0
+  private external = 0
+  private watched = 0
+  private active = false
+  private readonly timeSlice: number
+  private readonly clock: () => number
+  private readonly hooks: SchedulerHooks | undefined
+  private readonly choice: Choice | undefined
+  private readonly region: Region | undefined
+  private cachedAgent: Agent | undefined
+  /** Failed fibers that nobody has joined. */
+  private readonly unobserved = new Set<Fiber>()
+  /** Pending `runAsync` and `joinAsync` promises. */
+  private drivers = 0
+  private readonly finishers: ((settle: void) => void)[] = []
+  private letGo: (() => void) | undefined
+  private turnQueued = false
+  /** Time spent in turns since the event loop last had one, in ms. */
+  private spent = 0
+  private spawned = 0
+  private finished = 0
+  private cancelled = 0
+  private failed = 0
+  private steps = 0
+
+  /** @throws InvalidArgumentError for a time slice that is not positive, or a seed that is no integer */
+  constructor(options: SchedulerOptions = {}, choice?: Choice) {
+    const { timeSlice = 10, seed } = options
+    if (!(timeSlice > 0)) throw new InvalidArgumentError(`timeSlice must be a positive number of ms, got ${String(timeSlice)}`)
+    if (seed !== undefined && !Number.isInteger(seed)) throw new InvalidArgumentError(`seed must be an integer, got ${String(seed)}`)
+    this.timeSlice = timeSlice
+    this.region = options.region
+    this.clock = options.clock ?? choice?.clock ?? now
+    this.hooks = options.hooks
+    this.choice = choice ?? (seed === undefined ? undefined : new Seeded(seed))
+    for (let level = 0; level < LEVELS; level++) this.sets.push(new ReadySet(FIRST_SLOTS))
+  }
+
+  /**
+   * A scheduler whose schedule follows from the seed alone: the order of fibers and the moments of preemption, and time is virtual (see `clock`).
+   * `trace()` has what it did.
+   */
+  static deterministic(options: { seed: number } & Omit<SchedulerOptions, 'seed' | 'clock'>): Scheduler {
+    return new Scheduler(options, new Seeded(options.seed, true))
+  }
+
+  /**
+   * A scheduler that repeats a recorded schedule: spawn the same fibers and run it.
+   * @throws InvalidArgumentError from the run, where the program does something else than when it was recorded
+   */
+  static replay(trace: Trace, options: Omit<SchedulerOptions, 'seed' | 'clock'> = {}): Scheduler {
+    return new Scheduler(options, new Replay(trace))
+  }
+
+  /** What was chosen so far: pass it to `Scheduler.replay`. @throws InvalidArgumentError when the scheduler has no seed */
+  trace(): Trace {
+    if (this.choice === undefined) throw new InvalidArgumentError('only a scheduler with a seed records a trace')
+    return this.choice.trace()
+  }
+
+  /**
+   * Starts a fiber: `fn` is called, and the generator that it returns stepped, when the fiber's turn comes. Cost: about 100 ns with the fiber's end.
+   * @throws InvalidArgumentError for an unknown priority or what is no function
+   */
+  spawn<T>(fn: () => FiberBody<T>, options?: SpawnOptions): Fiber<T> {
+    if (typeof fn !== 'function')
+      throw new InvalidArgumentError('spawn takes a function that returns a generator: pass function* () { … }, not its result')
+    return this.start(fn, options)
+  }
+
+  /** Runs fibers until all have ended; blocks the thread while none can run.
+   *
+   * @throws the error of a fiber that failed and was never joined, after all have ended (an `AggregateError` of several);
+   *   `BlockingNotAllowedError` inside a fiber, and where it would have to block and the agent may not: use `runAsync()`;
+   *   `DeadlockError` when the fibers that are left wait for one another, or for promises, which can't settle while the thread is blocked.
+   *   After either error the fibers are as they were, and `runAsync()` can go on with them.
+   */
+  run(): void {
+    this.drive(undefined, 'run')
+    this.reportUnobserved()
+  }
+
+  /**
+   * Runs fibers on the event loop until all have ended, in turns of at most a time slice, so that timers, sockets and rendering go on.
+   * The pending promise keeps the process alive. Rejects as `run` throws, for fibers that failed and were never joined.
+   */
+  runAsync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        this.releaseDriver()
+        try {
+          this.reportUnobserved()
+          resolve()
+        } catch (error) {
+          reject(error as Error)
+        }
+      }
+      this.addDriver()
+      if (this.live === 0) settle()
+      else this.finishers.push(settle)
+    })
+  }
+
+  /**
+   * Runs fibers until none is runnable or the budget is used up; never blocks. For loops that are not heddle's, such as one of animation frames.
+   * @param budgetMs default: the time slice. It is looked at every few steps, so one long step overruns it.
+   * @returns whether there are fibers that have not ended
+   */
+  tick(budgetMs: number = this.timeSlice): boolean {
+    if (!(budgetMs >= 0)) throw new InvalidArgumentError(`budgetMs must be a number of ms, 0 or more, got ${String(budgetMs)}`)
+    this.enter('tick')
+    try {
+      this.loop(undefined, this.clock() + budgetMs)
+    } finally {
+      this.leave()
+    }
+    return this.live > 0
+  }
+
+  /**
+   * Runs a generator as a fiber, and the scheduler until it has ended; returns its value. Blocks as `run` does.
+   * @throws what it throws, and as `Fiber.join` does
+   */
+  blockOn<T>(generator: FiberBody<T> | (() => FiberBody<T>), options?: SpawnOptions): T {
+    return this.joinBlocking(this.start(generator, options), undefined)
+  }
+
+  /** Figures and the fibers that live, with their names and states. O(fibers). */
+  stats(): SchedulerStats {
+    return count(this.fibers, { spawned: this.spawned, finished: this.finished, cancelled: this.cancelled, failed: this.failed, steps: this.steps })
+  }
+
+  /** The fiber of an id. @throws DisposedError when it has ended, though its place may have been used again */
+  fiber(id: number): Fiber {
+    const { slot, generation } = splitId(id)
+    const fiber = this.fibers[slot]
+    if (fiber?.generation !== generation) throw new DisposedError(`no fiber ${String(id)} lives in this scheduler: it has ended`)
+    return fiber
+  }
+
+  /** @internal Runs the loop until `fiber` has ended. */
+  joinBlocking<T>(fiber: Fiber<T>, options: WaitOptions | undefined): T {
+    if (fiber.isEnded) return fiber.take()
+    if (options?.signal !== undefined && isAbortSignal(options.signal)) {
+      throw new TypeError('a blocking join takes a CancelToken: an AbortSignal can not fire while the thread is blocked')
+    }
+    let expired: { error: unknown } | undefined
+    const stop = options === undefined ? undefined : this.watch(options, (error) => (expired = { error }))
+    try {
+      this.drive(fiber, 'join', () => {
+        if (expired !== undefined && !fiber.isEnded) throw expired.error
+      })
+    } finally {
+      stop?.()
+    }
+    return fiber.take()
+  }
+
+  /** @internal See `Fiber.cancel`. */
+  cancelFiber(fiber: Fiber, reason: unknown): boolean {
+    const phase = fiber.bits & PHASE_MASK
+    if (phase >= FINISHED) return false
+    fiber.outcome = reason
+    if (phase === CREATED) {
+      this.sets[levelIn(fiber.bits)]!.remove(fiber.slot)
+      this.end(fiber, CANCELLED)
+      this.settleFinishers()
+      return true
+    }
+    fiber.bits |= CANCEL_BIT
+    if (phase === BLOCKED_PHASE) this.unblock(fiber)
+    return true
+  }
+
+  /** @internal Blocked → ready. */
+  unblock(fiber: Fiber): void {
+    if ((fiber.bits & LOCAL_BIT) === 0) this.external--
+    fiber.bits &= ~LOCAL_BIT
+    this.makeReady(fiber, READY)
+    if (this.drivers > 0 && !this.active) this.queueTurn()
+  }
+
+  /** @internal Somebody takes the fiber's outcome: its error is not lost. */
+  observe(fiber: Fiber): void {
+    if ((fiber.bits & FAILED_BIT) !== 0) this.unobserved.delete(fiber)
+  }
+
+  /**
+   * @internal Calls `expire` once when the time limit has passed or the signal fires; returns how to stop that.
+   */
+  watch(options: WaitOptions, expire: (error: unknown) => void): () => void {
+    this.watched++
+    let isOver = false
+    const end = (): boolean => {
+      if (isOver) return false
+      isOver = true
+      this.watched--
+      return true
+    }
+    const stop = watch(this.agent, options, (error) => {
+      if (end()) expire(error)
+    })
+    return () => {
+      if (end()) stop()
+    }
+  }
+
+  /** @internal A promise waits for fibers: they run on the event loop until `releaseDriver`. */
+  addDriver(): void {
+    if (this.drivers++ > 0) return
+    this.letGo = effect(() => getHost().hold())
+    if (this.nonempty !== 0 && !this.active) this.queueTurn()
+  }
+
+  /** @internal */
+  releaseDriver(): void {
+    if (--this.drivers > 0) return
+    effect(() => this.letGo?.())
+    this.letGo = undefined
+  }
+
+  private get agent(): Agent {
+    return (this.cachedAgent ??= Agent.of(this.region ?? Region.default))
+  }
+
+  private start<T>(body: FiberBody<T> | (() => FiberBody<T>), options: SpawnOptions | undefined): Fiber<T> {
+    const level = options === undefined ? NORMAL_LEVEL : levelOf(options.priority)
+    const slot = this.freeSlots.pop() ?? this.newSlot()
+    const fiber = new Fiber<T>(this, slot, this.generations[slot]!, level, body)
+    this.fibers[slot] = fiber as Fiber
+    this.live++
+    this.spawned++
+    this.sets[level]!.add(slot)
+    this.nonempty |= 1 << level
+    if (options !== undefined) this.configure(fiber as Fiber, options)
+    if (this.hooks !== undefined) this.hooks.spawn?.(fiber as Fiber)
+    if (this.drivers > 0 && !this.active) this.queueTurn()
+    return fiber
+  }
+
+  private configure(fiber: Fiber, { name, signal }: SpawnOptions): void {
+    if (name !== undefined) fiber.extend().name = name
+    if (signal === undefined) return
+    if (isAbortSignal(signal) ? signal.aborted : signal.isCancelled) {
+      this.cancelFiber(fiber, signal.reason)
+      return
+    }
+    fiber.extend().unlisten = this.watch({ signal }, (reason) => this.cancelFiber(fiber, reason))
+  }
+
+  private newSlot(): number {
+    const slot = this.fibers.length
+    if (slot === this.generations.length) {
+      const capacity = slot * 2
+      const generations = new Int32Array(capacity)
+      generations.set(this.generations)
+      this.generations = generations
+      for (const set of this.sets) set.reserve(capacity)
+    }
+    return slot
+  }
+
+  /** Runs the loop until `until`, or every fiber, has ended, and sleeps in between. */
+  private drive(until: Fiber | undefined, verb: string, check?: () => void): void {
+    this.enter(verb)
+    try {
+      for (;;) {
+        const why = this.loop(until, Infinity, check)
+        if (why === ENDED || (until === undefined ? this.live === 0 : until.isEnded)) return
+        check?.()
+        if (why === IDLE) this.sleep(until)
+      }
+    } finally {
+      this.leave()
+    }
+  }
+
+  private enter(verb: string): void {
+    if (runningFiber.get() !== undefined) {
+      throw new BlockingNotAllowedError(`${verb}() would block the worker of the fiber that calls it: use yield* and joinFiber() in a fiber`)
+    }
+    if (this.active) throw new BlockingNotAllowedError(`${verb}() was called while this scheduler runs, from a callback or a hook of it`)
+    this.active = true
+    const state = preemption.get()
+    state.seen = this.clock()
+    state.look = () => this.look(state)
+  }
+
+  private leave(): void {
+    this.active = false
+    this.outsideFibers()
+    const state = preemption.get()
+    state.look = undefined
+    state.armed = state.countdown = 1 << LONGEST_INTERVAL
+    this.settleFinishers()
+    if (this.drivers > 0 && this.nonempty !== 0) this.queueTurn()
+  }
+
+  /** Steps fibers: until none is runnable, `until` has ended, or the clock has reached `budgetEnd`. */
+  private loop(until: Fiber | undefined, budgetEnd: number, check?: () => void): number {
+    const state = preemption.get()
+    let stride = 1
+    let left = stride
+    this.pollIfWanted(check)
+    for (;;) {
+      const fiber = this.pick()
+      if (fiber === undefined) {
+        this.outsideFibers()
+        return IDLE
+      }
+      this.step(fiber, state)
+      if (until !== undefined && until.isEnded) return ENDED
+      if (--left > 0) continue
+      this.outsideFibers()
+      this.pollIfWanted(check)
+      const before = state.seen
+      const moment = (state.seen = this.clock())
+      if (moment >= budgetEnd) return SPENT
+      if ((moment - before) * 8 > this.timeSlice) stride = 1
+      else if (stride < LONGEST_STRIDE) stride *= 2
+      left = stride
+    }
+  }
+
+  /** What runs next is no fiber (S2). */
+  private outsideFibers(): void {
+    this.current = undefined
+    runningFiber.set(undefined)
+  }
+
+  private pollIfWanted(check: (() => void) | undefined): void {
+    if (this.external === 0 && this.watched === 0) return
+    if (this.choice?.poll === undefined) this.agent.poll()
+    else this.choice.poll(this.agent)
+    check?.()
+  }
+
+  /** The next fiber to step, out of its ready set. */
+  private pick(): Fiber | undefined {
+    for (;;) {
+      const { nonempty } = this
+      if (nonempty === 0) return undefined
+      const favoured = SHARES[(this.turn = (this.turn + 1) & SHARE_MASK)]!
+      const level = (nonempty & (1 << favoured)) !== 0 ? favoured : 31 - Math.clz32(nonempty & -nonempty)
+      const set = this.sets[level]!
+      const slot = this.choice === undefined ? set.take() : this.choice.take(set, this.fibers)
+      if (slot >= 0) return this.fibers[slot]!
+      this.nonempty = nonempty & ~(1 << level)
+    }
+  }
+
+  private step(fiber: Fiber, state: Preemption): void {
+    const { bits } = fiber
+    const phase = bits & PHASE_MASK
+    if (phase !== READY && phase !== CREATED && phase !== PREEMPTED) throw new Error(`${fiber.name} is ${fiber.state} and can not be stepped`)
+    fiber.bits = (bits & ~(PHASE_MASK | PREEMPT_BIT)) | RUNNING
+    this.steps++
+    this.current = fiber
+    runningFiber.set(fiber)
+    state.sliceEnd = 0
+    state.countdown = state.armed = this.choice === undefined ? 1 << ((bits >> INTERVAL_SHIFT) & INTERVAL_MASK) : this.choice.interval()
+    if (this.hooks !== undefined) this.hooks.step?.(fiber)
+    let result: IteratorResult<unknown>
+    try {
+      if ((bits & CANCEL_BIT) !== 0) result = this.deliver(fiber)
+      else {
+        let body = fiber.body as FiberBody<unknown>
+        if (phase === CREATED && typeof body === 'function') fiber.body = body = (body as () => FiberBody<unknown>)()
+        result = (body as Iterator<unknown>).next()
+      }
+    } catch (error) {
+      this.fail(fiber, error)
+      return
+    }
+    if (result.done === true) {
+      fiber.outcome = result.value
+      this.end(fiber, FINISHED)
+    } else if (result.value === BLOCKED) this.block(fiber)
+    else this.makeReady(fiber, (fiber.bits & PREEMPT_BIT) === 0 ? READY : PREEMPTED)
+  }
+
+  /** Throws the reason of its cancel into a fiber. */
+  private deliver(fiber: Fiber): IteratorResult<unknown> {
+    fiber.bits = (fiber.bits & ~CANCEL_BIT) | DELIVERED_BIT
+    const body = fiber.body as Iterator<unknown>
+    if (body.throw !== undefined) return body.throw(fiber.outcome)
+    body.return?.()
+    throw fiber.outcome
+  }
+
+  /** A fiber yielded BLOCKED. */
+  private block(fiber: Fiber): void {
+    const { bits } = fiber
+    // Woken before the yield (F2), or cancelled meanwhile (F3): it goes on at its next turn.
+    if ((bits & (WAKE_BIT | CANCEL_BIT)) !== 0) {
+      fiber.bits = bits & ~(WAKE_BIT | LOCAL_BIT)
+      this.makeReady(fiber, READY)
+      return
+    }
+    fiber.bits = (bits & ~PHASE_MASK) | BLOCKED_PHASE
+    if ((bits & LOCAL_BIT) === 0) this.external++
+  }
+
+  private makeReady(fiber: Fiber, phase: number): void {
+    const { bits, slot } = fiber
+    const level = levelIn(bits)
+    fiber.bits = (bits & ~PHASE_MASK) | phase
+    this.sets[level]!.add(slot)
+    this.nonempty |= 1 << level
+  }
+
+  /** A fiber's generator threw. */
+  private fail(fiber: Fiber, error: unknown): void {
+    if ((fiber.bits & DELIVERED_BIT) !== 0 && error === fiber.outcome) {
+      this.end(fiber, CANCELLED)
+      return
+    }
+    fiber.outcome = error
+    fiber.bits |= FAILED_BIT
+    this.failed++
+    if (fiber.joiners === undefined) this.unobserved.add(fiber)
+    this.end(fiber, FINISHED)
+  }
+
+  /** Settles a fiber: its outcome is in place. */
+  private end(fiber: Fiber, phase: number): void {
+    const { slot, joiners, extras } = fiber
+    fiber.bits = (fiber.bits & ~PHASE_MASK) | phase
+    fiber.body = undefined
+    this.fibers[slot] = undefined
+    this.generations[slot]!++
+    this.freeSlots.push(slot)
+    this.live--
+    if (phase === FINISHED) this.finished++
+    else this.cancelled++
+    if (extras !== undefined) {
+      extras.unlisten?.()
+      extras.locals = undefined
+    }
+    if (joiners !== undefined) {
+      fiber.joiners = undefined
+      if (Array.isArray(joiners)) for (const joiner of joiners) joiner.wake()
+      else joiners.wake()
+    }
+    if (this.hooks !== undefined) this.hooks.end?.(fiber)
+  }
+
+  /** What a safepoint sees every few calls. */
+  private look(state: Preemption): boolean {
+    const fiber = this.current
+    if (fiber === undefined) return false
+    const { bits } = fiber
+    if ((bits & CANCEL_BIT) !== 0) {
+      fiber.bits = (bits & ~CANCEL_BIT) | DELIVERED_BIT
+      throw fiber.outcome
+    }
+    if (this.choice !== undefined) {
+      fiber.bits |= PREEMPT_BIT
+      return true
+    }
+    const moment = this.clock()
+    const before = state.seen
+    state.seen = moment
+    if (state.sliceEnd === 0) state.sliceEnd = before + this.timeSlice
+    else this.adapt(fiber, state, moment - before)
+    const level = levelIn(bits)
+    if (moment < state.sliceEnd && (this.nonempty & ((1 << level) - 1)) === 0) return false
+    fiber.bits |= PREEMPT_BIT
+    return true
+  }
+
+  /** Chooses how many safepoints a fiber passes before the next look, from how long the last ones took. */
+  private adapt(fiber: Fiber, state: Preemption, gap: number): void {
+    const each = gap / state.armed
+    const most = this.timeSlice / 4
+    let interval = (fiber.bits >> INTERVAL_SHIFT) & INTERVAL_MASK
+    if (interval < LONGEST_INTERVAL && (2 << interval) * each <= most) interval++
+    else while (interval > 0 && (1 << interval) * each > most) interval--
+    fiber.bits = (fiber.bits & ~(INTERVAL_MASK << INTERVAL_SHIFT)) | (interval << INTERVAL_SHIFT)
+    state.countdown = state.armed = 1 << interval
+  }
+
+  /** Nothing is runnable: sleeps until something of this agent is ready. */
+  private sleep(until: Fiber | undefined): void {
+    if (this.external === 0 && this.watched === 0) {
+      const whom = until === undefined ? `${this.live} fibers` : `${until.name} and the ${this.live} fibers`
+      throw new DeadlockError(
+        `${whom} that are left wait for one another, or for promises that can't settle while the thread is blocked: use runAsync() for fibers that await promises`,
+      )
+    }
+    if (this.choice?.block !== undefined && this.choice.block(this.agent)) return
+    if (!canBlock()) throw new BlockingNotAllowedError('the fibers that are left wait, and this agent may not block: use runAsync() or joinAsync()')
+    this.agent.block()
+  }
+
+  private reportUnobserved(): void {
+    if (this.unobserved.size === 0) return
+    const failed = [...this.unobserved]
+    this.unobserved.clear()
+    if (failed.length === 1) throw failed[0]!.outcome
+    throw new AggregateError(
+      failed.map((fiber) => fiber.outcome),
+      `${failed.length} fibers failed and were not joined: ${failed.map((fiber) => fiber.name).join(', ')}`,
+    )
+  }
+
+  private settleFinishers(): void {
+    if (this.live > 0 || this.finishers.length === 0) return
+    for (const settle of this.finishers.splice(0)) settle()
+  }
+
+  /** Has the loop run on the event loop: at once after what runs now, or after others had their turn when much time was spent already. */
+  private queueTurn(): void {
+    if (this.turnQueued) return
+    this.turnQueued = true
+    if (this.spent < this.timeSlice) defer(this.runTurn)
+    else {
+      this.spent = 0
+      effect(() => getHost().nextTurn(this.runTurn))
+    }
+  }
+
+  private readonly runTurn = (): void => {
+    this.turnQueued = false
+    if (this.drivers === 0 || this.active) return
+    const begin = this.clock()
+    this.enter('runAsync')
+    try {
+      this.loop(undefined, begin + this.timeSlice)
+    } finally {
+      this.spent += this.clock() - begin
+      this.leave()
+    }
+  }
+}
+
+function levelIn(bits: number): number {
+  return (bits >> LEVEL_SHIFT) & LEVEL_MASK
+}

@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest'
+import { CancelledError, Parker, sleepFiber } from '@heddle/park'
+import { awaitFiber, type Fiber, preemptible, safepoint, Scheduler } from '../src/index.js'
+
+describe('cancel', () => {
+  it('of a created fiber: its function is never called', () => {
+    const scheduler = new Scheduler()
+    let called = false
+    const fiber = scheduler.spawn(function* () {
+      called = true
+    })
+    expect(fiber.cancel()).toBe(true)
+    expect(fiber.state).toBe('cancelled')
+    expect(fiber.cancel()).toBe(false)
+    scheduler.run()
+    expect(called).toBe(false)
+    expect(() => fiber.join()).toThrow(CancelledError)
+  })
+
+  it('of a ready fiber: the reason is thrown where it yielded', () => {
+    const scheduler = new Scheduler()
+    const reason = new Error('stop')
+    let cleaned = false
+    const fiber = scheduler.spawn(function* () {
+      try {
+        for (;;) yield
+      } finally {
+        cleaned = true
+      }
+    })
+    scheduler.tick(0)
+    expect(fiber.state).toBe('ready')
+    expect(fiber.cancel(reason)).toBe(true)
+    expect(() => fiber.join()).toThrow(reason)
+    expect([fiber.state, cleaned]).toEqual(['cancelled', true])
+    expect(scheduler.stats().cancelled).toBe(1)
+  })
+
+  it('of a running fiber, by itself: at its next safepoint, in a helper too', () => {
+    const scheduler = new Scheduler()
+    const helper = (): void => {
+      for (let i = 0; i < 1000; i++) safepoint()
+      throw new Error('the helper was not reached by the cancel')
+    }
+    const fiber: Fiber = scheduler.spawn(function* () {
+      fiber.cancel('why')
+      helper()
+    })
+    scheduler.run()
+    expect(fiber.state).toBe('cancelled')
+    const looping: Fiber = scheduler.spawn(function* () {
+      looping.cancel()
+      for (const _ of preemptible(Array.from({ length: 1000 }))) {
+        // The loop itself is the safepoint.
+      }
+      throw new Error('the loop was not reached by the cancel')
+    })
+    scheduler.run()
+    expect(looping.state).toBe('cancelled')
+  })
+
+  it('of a running fiber that then blocks: it does not block', () => {
+    const scheduler = new Scheduler()
+    const parker = new Parker()
+    const fiber: Fiber = scheduler.spawn(function* () {
+      fiber.cancel()
+      yield* parker.parkFiber()
+    })
+    scheduler.run()
+    expect(fiber.state).toBe('cancelled')
+    parker.unpark()
+    expect(parker.tryPark()).toBe(true)
+    parker.dispose()
+  })
+
+  it('of a blocked fiber: its wait ends, and consumes nothing', () => {
+    const scheduler = new Scheduler()
+    const parker = new Parker()
+    const log: string[] = []
+    const fiber = scheduler.spawn(function* () {
+      try {
+        yield* parker.parkFiber()
+      } finally {
+        log.push('cleaning')
+        yield* sleepFiber(1)
+        log.push('clean')
+      }
+    })
+    scheduler.tick()
+    expect(fiber.state).toBe('blocked')
+    fiber.cancel()
+    expect(() => fiber.join()).toThrow(CancelledError)
+    expect(log).toEqual(['cleaning', 'clean'])
+    parker.unpark()
+    expect(parker.tryPark()).toBe(true)
+    parker.dispose()
+  })
+
+  it('of a fiber that joins or awaits: the other goes on, and its end wakes nobody', async () => {
+    const scheduler = new Scheduler()
+    const parker = new Parker()
+    const target = scheduler.spawn(function* () {
+      yield* parker.parkFiber()
+      return 1
+    })
+    const joiner = scheduler.spawn(function* () {
+      yield* target.joinFiber()
+    })
+    let settle!: () => void
+    const promise = new Promise<void>((resolve) => (settle = resolve))
+    const awaiter = scheduler.spawn(function* () {
+      yield* awaitFiber(promise)
+    })
+    scheduler.tick()
+    joiner.cancel()
+    awaiter.cancel()
+    scheduler.tick()
+    expect([joiner.state, awaiter.state]).toEqual(['cancelled', 'cancelled'])
+    settle()
+    parker.unpark()
+    expect(await target.joinAsync()).toBe(1)
+    parker.dispose()
+  })
+
+  it('of a fiber that catches the reason: it goes on, and can be cancelled again', () => {
+    const scheduler = new Scheduler()
+    const caught: unknown[] = []
+    const fiber = scheduler.spawn(function* () {
+      for (;;) {
+        try {
+          yield
+        } catch (error) {
+          caught.push(error)
+          if (caught.length === 2) return 'enough'
+        }
+      }
+    })
+    scheduler.tick(0)
+    fiber.cancel('first')
+    scheduler.tick(0)
+    expect(caught).toEqual(['first'])
+    expect(fiber.state).toBe('ready')
+    fiber.cancel('second')
+    expect(fiber.join()).toBe('enough')
+    expect([fiber.state, caught]).toEqual(['finished', ['first', 'second']])
+    expect(fiber.cancel()).toBe(false)
+  })
+
+  it('of a fiber that throws another error meanwhile: that error is its outcome', () => {
+    const scheduler = new Scheduler()
+    const fiber = scheduler.spawn(function* () {
+      try {
+        for (;;) yield
+      } finally {
+        throw new Error('cleaning failed')
+      }
+    })
+    scheduler.tick(0)
+    fiber.cancel()
+    expect(() => fiber.join()).toThrow('cleaning failed')
+    expect(fiber.state).toBe('finished')
+  })
+
+  it('by a signal, before and after the start', () => {
+    const scheduler = new Scheduler()
+    const controller = new AbortController()
+    const body = function* (): Generator<undefined, void, never> {
+      for (;;) yield
+    }
+    const fiber = scheduler.spawn(body, { signal: controller.signal })
+    scheduler.tick(0)
+    controller.abort(new Error('gone'))
+    expect(() => fiber.join()).toThrow('gone')
+    const never = scheduler.spawn(body, { signal: controller.signal })
+    expect(never.state).toBe('cancelled')
+    scheduler.run()
+  })
+
+  it('closes an iterator that has no throw', () => {
+    const scheduler = new Scheduler()
+    let closed = false
+    const fiber = scheduler.spawn(() => ({
+      next: () => ({ done: false as const, value: undefined }),
+      return: () => {
+        closed = true
+        return { done: true as const, value: undefined }
+      },
+    }))
+    scheduler.tick(0)
+    fiber.cancel()
+    scheduler.run()
+    expect([fiber.state, closed]).toEqual(['cancelled', true])
+  })
+})
