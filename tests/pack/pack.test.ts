@@ -1,24 +1,23 @@
 /** Each package, as it would be published, installs alone in an empty project and works there, with its types. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { attw, closure, emptyFolder, install, node, pack, publint, publishable, remove, root, specifiers, tsc } from './project.js'
+import { afterAll, describe, expect, it } from 'vitest'
+import { attw, closure, emptyFolder, install, node, pack, type Package, publint, publishable, remove, root, specifiers, tsc } from './project.js'
 
 const packages = publishable()
 const temporary = emptyFolder()
-const tarballs = new Map<string, string>()
-const packed = (name: string): string => {
-  const tarball = tarballs.get(name)
-  if (tarball === undefined) throw new Error(`${name} was not packed`)
+const tarballs = new Map<Package, Promise<string>>()
+
+/** The tarball of a package, packed when first asked for. */
+function packed(one: Package): Promise<string> {
+  const known = tarballs.get(one)
+  if (known !== undefined) return known
+  if (!existsSync(join(one.dir, 'dist', 'index.js'))) throw new Error(`packages/${one.folder} is not built: npm run build`)
+  const tarball = pack(one, join(temporary, 'tarballs'))
+  tarballs.set(one, tarball)
   return tarball
 }
 
-beforeAll(async () => {
-  for (const one of packages) {
-    if (!existsSync(join(one.dir, 'dist', 'index.js'))) throw new Error(`packages/${one.folder} is not built: npm run build`)
-    tarballs.set(one.manifest.name, await pack(one, join(temporary, 'tarballs')))
-  }
-})
 afterAll(() => remove(temporary))
 
 it('finds the packages', () => {
@@ -37,7 +36,8 @@ describe.each(packages)('$manifest.name', (one) => {
 
   it('installs with nothing but its own dependencies', async () => {
     const needed = [one, ...closure(one, packages)]
-    await install(project, name, new Map(needed.map(({ manifest }) => [manifest.name, packed(manifest.name)])))
+    const entries = await Promise.all(needed.map(async (each) => [each.manifest.name, await packed(each)] as const))
+    await install(project, name, new Map(entries))
     expect(existsSync(join(project, 'node_modules', name, 'package.json'))).toBe(true)
   })
 
@@ -74,10 +74,10 @@ describe.each(packages)('$manifest.name', (one) => {
   })
 
   it('satisfies publint', async () => {
-    await publint(project, ['run', packed(name), '--strict'])
+    await publint(project, ['run', await packed(one), '--strict'])
   })
 
   it('satisfies attw', async () => {
-    await attw(project, [packed(name), '--profile', 'esm-only', '--no-color'])
+    await attw(project, [await packed(one), '--profile', 'esm-only', '--no-color'])
   })
 })

@@ -37,14 +37,14 @@ describe('each host is known by its globals', () => {
 })
 
 describe('parallelism', () => {
-  const os = (n: unknown) => ({ getBuiltinModule: () => ({ availableParallelism: () => n }) })
+  const os = (n: unknown): { getBuiltinModule: () => { availableParallelism: () => unknown } } => ({ getBuiltinModule: () => ({ availableParallelism: () => n }) })
   it.each([
     [{ navigator: { hardwareConcurrency: 8 }, process: os(4) }, 8],
     [{ process: os(4) }, 4],
     [{ navigator: {}, process: os(3) }, 3],
     [{ navigator: { hardwareConcurrency: 0 } }, 1],
     [{ navigator: { hardwareConcurrency: '8' } }, 1],
-    [{ process: { getBuiltinModule: () => undefined } }, 1],
+    [{ process: { getBuiltinModule: (): undefined => undefined } }, 1],
     [{}, 1],
   ] as const)('%o', (globals, parallelism) => {
     expect(factsOf(globals).parallelism).toBe(parallelism)

@@ -188,8 +188,8 @@ describe.each(kinds)('$type.kind as a shared object', ({ type, value }) => {
 
   it('keeps its value where valueAt says', () => {
     const cell = new Cell({ region, value: first })
-    const stored = Cell.BYTES === 16 ? region.words64[cell.valueAt >> 3] : region.words[cell.valueAt >> 2]
-    expect(BigInt(stored!)).toBe(BigInt.asIntN(Cell.BYTES === 16 ? 64 : 32, BigInt(value)))
+    const stored = (Cell.BYTES as number) === 16 ? region.words64[cell.valueAt >> 3] : region.words[cell.valueAt >> 2]
+    expect(BigInt(stored!)).toBe(BigInt.asIntN((Cell.BYTES as number) === 16 ? 64 : 32, BigInt(value)))
   })
 
   it('refuses every use after dispose, through every object, and gives its memory back once', () => {
