@@ -65,6 +65,7 @@ export class Machine {
   private last = -1
   private target: Thread | null = null
   private readonly buried: { thread: Thread; clock: number[] }[] = []
+  private auditing = false
   private spawning: { run: (argument: number) => unknown; options: SpawnOptions }[] = []
   private cellThreads = 0
 
@@ -177,11 +178,24 @@ export class Machine {
     this.current = below
   }
 
+  /** Runs every finished thread once more against its log: a body that is not deterministic shows even where nothing was preempted. */
+  audit(): void {
+    for (const thread of this.threads) {
+      if (thread.state !== DONE || this.failure !== null) continue
+      this.auditing = true
+      this.enter(thread)
+      this.auditing = false
+      if (this.failure === null && thread.unwinding) this.fail('nondeterminism', `thread ${thread.name} did more operations when it was run again with the same results`)
+    }
+    this.current = null
+  }
+
   private finish(thread: Thread, result: unknown): void {
     if (thread.position < thread.length) {
       this.fail('nondeterminism', `thread ${thread.name} did fewer operations when it was run again with the same results`)
       return
     }
+    if (this.auditing) return
     if (this.mayDie(thread) && this.search.choose(2) === 1) this.bury(thread)
     if (thread.state !== DEAD) thread.state = DONE
     thread.result = result
@@ -324,6 +338,7 @@ export class Machine {
     } else if (thread.state === SPINNING) {
       for (const { cell } of thread.watched) search.touch(cell.in(this.execution), false)
       thread.reads = []
+      thread.cycles.fill(0)
     } else if (thread.state === LOOPING) {
       const { clock, hb } = this.turnClocks.get(thread.turns[0]!)!
       search.order(clock)
@@ -365,8 +380,21 @@ export class Machine {
     if (lost !== undefined) {
       const value = native.load(lost.view as Int32Array, lost.index)
       this.fail('lost-wake', `thread ${lost.thread.name} waits for ever for ${lost.queue!.label.replace('waiters of ', '')} to change from ${lost.expected}; it is ${value}, and nobody notified`)
-    } else this.fail('deadlock', `${stuck.map(({ name }) => name).join(', ')} ${stuck.length > 1 ? 'wait' : 'waits'} for ever, and nobody else can go on`)
+      return null
+    }
+    const ready = stuck.find((thread) => this.holds(thread))
+    if (ready !== undefined) this.fail('lost-wake', `thread ${ready.name} waits for ever, though what it waits for holds`)
+    else this.fail('deadlock', `${stuck.map(({ name }) => name).join(', ')} ${stuck.length > 1 ? 'wait' : 'waits'} for ever, and nobody else can go on`)
     return null
+  }
+
+  /** Whether the condition that the thread waits for holds; asked outside of every thread. */
+  private holds({ options }: Thread): boolean {
+    const { current } = this
+    this.current = null
+    const holds = options.until?.() === true
+    this.current = current
+    return holds
   }
 
   // What may happen to a thread that waits.
@@ -488,7 +516,10 @@ export class Machine {
       this.stop(thread, 'nondeterminism', `thread ${thread.name} did another operation at its step ${at} when it was run again with the same results: it keeps state outside of shared memory (a JS field, a closure), reads a clock or draws a random number`)
     }
     const value = thread.log[at]
-    if (value === PENDING) return (thread.log[at] = thread.wakeResult)
+    if (value === PENDING) {
+      this.tracer?.(thread, 'wait', '', thread.wakeResult, 'returns')
+      return (thread.log[at] = thread.wakeResult)
+    }
     return value
   }
 

@@ -88,6 +88,7 @@ class Session {
       const names = machine.threads.map(({ name }) => name)
       machine.fail('not-linearizable', `no order of these calls fits the sequential specification:\n${printHistory(this.calls, names)}`)
     }
+    if (machine.execution === 1 && machine.failure === null) machine.audit()
   }
 
   private context(): ModelContext {

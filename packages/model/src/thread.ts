@@ -53,6 +53,8 @@ export interface SpawnOptions {
   reaper?: boolean
   /** 'settle' (default): every `waitAsync` and timer that it started has to end, else the execution deadlocks. 'idle': some may stay. */
   loop?: 'settle' | 'idle'
+  /** What its waits wait for. If it holds when nobody can go on, that is a lost wake rather than a deadlock. Reads shared memory; no effects. */
+  until?: () => boolean
   /** Runs in the thread before any other thread starts, in one piece; default: registers the thread's agent in `region` when the body uses it. */
   before?: (() => void) | null
 }

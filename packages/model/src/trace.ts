@@ -64,6 +64,25 @@ function stateOf(thread: Thread): string {
 
 const MOST_STEPS = 200
 
+/** Leaves out the laps of a spin loop: a group of up to four steps that comes again and again, from the third time on. */
+function withoutLaps(steps: readonly Step[]): Step[] {
+  const kept: Step[] = []
+  const same = (a: Step | undefined, b: Step | undefined): boolean => a !== undefined && b !== undefined && a.thread === b.thread && a.text === b.text && a.position === b.position
+  for (let i = 0; i < steps.length; ) {
+    let skipped = false
+    for (let period = 1; period <= 4 && !skipped; period++) {
+      let laps = 0
+      while (i >= period && Array.from({ length: period }, (_, n) => same(steps[i + laps * period + n], steps[i - period + n])).every(Boolean)) laps++
+      if (laps < 2) continue
+      kept.push({ thread: steps[i]!.thread, text: `… ${laps} times more`, position: '' })
+      i += laps * period
+      skipped = true
+    }
+    if (!skipped) kept.push(steps[i++]!)
+  }
+  return kept
+}
+
 /** Puts a finding together. `steps` may be shorter than the execution: its end is what matters. */
 export function findingOf(name: string, failure: Failure, schedule: string, machine: Machine, steps: readonly (Step & { place: number })[]): Finding {
   const threads = machine.threads.map((thread) => ({ name: thread.name, state: stateOf(thread) }))
@@ -73,8 +92,9 @@ export function findingOf(name: string, failure: Failure, schedule: string, mach
   const width = Math.min(56, Math.max(12, ...steps.map(({ text }) => text.length + 2)))
   const lines = [`${failure.kind} in model '${name}': ${message}`, '']
   lines.push(`  ${threads.map((thread) => thread.name.padEnd(width)).join('')}at`)
-  if (steps.length > MOST_STEPS) lines.push(`  … ${steps.length - MOST_STEPS} steps before these`)
-  for (const { thread, text, position } of steps.slice(-MOST_STEPS)) {
+  const shown = withoutLaps(steps)
+  if (shown.length > MOST_STEPS) lines.push(`  … ${shown.length - MOST_STEPS} steps before these`)
+  for (const { thread, text, position } of shown.slice(-MOST_STEPS)) {
     const cut = text.length >= width ? `${text.slice(0, width - 2)}…` : text
     lines.push(`  ${' '.repeat(width * thread)}${cut.padEnd(width * (threads.length - thread))}${position}`)
   }
