@@ -103,7 +103,7 @@ export class Place {
 
   /** Opens what a handle names. @throws InvalidArgumentError for another kind's handle or what is none, RegionFormatError for one whose buffer is no region, DisposedError for a stale one. */
   static openHandle(handle: Handle, type: SharedClass): Place {
-    if (!isHandle(handle)) throw new InvalidArgumentError(`not a handle of a ${type.kind}: ${handle === null ? 'null' : typeof handle}`)
+    if (!isHandle(handle)) throw new InvalidArgumentError(`not a handle of a ${type.kind}: ${String(handle)}`)
     if (handle.heddle !== type.kind) throw new InvalidArgumentError(`the handle is one of a ${handle.heddle}, not of a ${type.kind}`)
     return Place.open(Region.attach(handle.buffer), handle.at, type, handle.header)
   }
