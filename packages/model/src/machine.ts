@@ -64,7 +64,7 @@ export class Machine {
   execution = 0
   private last = -1
   private target: Thread | null = null
-  private readonly buried: { thread: Thread; clock: number[] }[] = []
+  private readonly buried: { thread: Thread; clock: number[]; hb: number[] }[] = []
   private auditing = false
   private spawning: { run: (argument: number) => unknown; options: SpawnOptions }[] = []
   private cellThreads = 0
@@ -332,9 +332,11 @@ export class Machine {
   private resume(thread: Thread): void {
     const { search } = this
     if (thread.state === NEW && thread.options.reaper === true) {
-      const { thread: dead, clock } = this.buried.shift()!
+      const { thread: dead, clock, hb } = this.buried.shift()!
       thread.reaps = dead.id
       search.order(clock)
+      // Who learns of a death from the host sees all that the dead one did.
+      join(thread.hb, hb)
     } else if (thread.state === SPINNING) {
       for (const { cell } of thread.watched) search.touch(cell.in(this.execution), false)
       thread.reads = []
@@ -480,7 +482,8 @@ export class Machine {
     this.deaths++
     thread.declaredDead = true
     if (this.maxDeaths > 1) this.search.touch(this.deathCell, true)
-    this.buried.push({ thread, clock: this.search.current?.clock ?? thread.clock })
+    this.buried.push({ thread, clock: this.search.current?.clock ?? thread.clock, hb: thread.hb.slice() })
+    thread.hb[thread.id]!++
   }
 
   private bury(thread: Thread): void {

@@ -28,6 +28,16 @@ export class ModelFailure extends Error {
 
 let running = false
 
+/** An outcome as text; '' for what is no plain data (what an assertion library returns, say). */
+function outcomeKey(outcome: unknown): string {
+  if (outcome === undefined) return ''
+  try {
+    return JSON.stringify(outcome) ?? ''
+  } catch {
+    return ''
+  }
+}
+
 /** One machine with the world swapped around it. */
 class Session {
   readonly machine: Machine
@@ -79,7 +89,7 @@ class Session {
     machine.current = null
     try {
       const outcome = final?.()
-      const key = outcome === undefined ? '' : JSON.stringify(outcome)
+      const key = outcomeKey(outcome)
       this.outcomes.set(key, (this.outcomes.get(key) ?? 0) + 1)
     } catch (error) {
       machine.fail('assertion', `the final check threw ${describe(error)}`, error)
