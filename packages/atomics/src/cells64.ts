@@ -13,6 +13,18 @@ import { InvalidArgumentError } from './errors.js'
 import { Region } from './region.js'
 import { type Handle, Place, SharedObject } from './shared-object.js'
 
+// As in cells.ts.
+const inlineAdd64 = add64
+const inlineAnd64 = and64
+const inlineCompareExchange64 = compareExchange64
+const inlineExchange64 = exchange64
+const inlineLoad64 = load64
+const inlineOr64 = or64
+const inlinePeek = peek
+const inlineStore64 = store64
+const inlineSub64 = sub64
+const inlineXor64 = xor64
+
 /**
  * A signed 64-bit integer that agents share, as a bigint.
  *
@@ -40,7 +52,7 @@ export class AtomicBigInt64 extends SharedObject implements AtomicCell<bigint> {
     super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, AtomicBigInt64))
     this.head = new Int32Array(this.region.buffer, this.at, 1)
     this.view = new BigInt64Array(this.region.buffer, this.at + 8, 1)
-    if (value !== 0n) store64(this.view, 0, value)
+    if (value !== 0n) inlineStore64(this.view, 0, value)
   }
 
   /** Makes a cell in BYTES bytes that the caller owns. @throws InvalidArgumentError for a bad `value`, or a place that is misaligned or outside the region. */
@@ -68,56 +80,56 @@ export class AtomicBigInt64 extends SharedObject implements AtomicCell<bigint> {
 
   /** The value. */
   load(): bigint {
-    if (peek(this.head, 0) !== this.header) this.assertLive()
-    return load64(this.view, 0)
+    if (inlinePeek(this.head, 0) !== this.header) this.assertLive()
+    return inlineLoad64(this.view, 0)
   }
 
   /** Sets the value. */
   store(value: bigint): void {
-    if (peek(this.head, 0) !== this.header) this.assertLive()
-    store64(this.view, 0, value)
+    if (inlinePeek(this.head, 0) !== this.header) this.assertLive()
+    inlineStore64(this.view, 0, value)
   }
 
   /** Adds; returns the value before. */
   add(value: bigint): bigint {
-    if (peek(this.head, 0) !== this.header) this.assertLive()
-    return add64(this.view, 0, value)
+    if (inlinePeek(this.head, 0) !== this.header) this.assertLive()
+    return inlineAdd64(this.view, 0, value)
   }
 
   /** Subtracts; returns the value before. */
   sub(value: bigint): bigint {
-    if (peek(this.head, 0) !== this.header) this.assertLive()
-    return sub64(this.view, 0, value)
+    if (inlinePeek(this.head, 0) !== this.header) this.assertLive()
+    return inlineSub64(this.view, 0, value)
   }
 
   /** Keeps the bits that `value` has; returns the value before. */
   and(value: bigint): bigint {
-    if (peek(this.head, 0) !== this.header) this.assertLive()
-    return and64(this.view, 0, value)
+    if (inlinePeek(this.head, 0) !== this.header) this.assertLive()
+    return inlineAnd64(this.view, 0, value)
   }
 
   /** Sets the bits that `value` has; returns the value before. */
   or(value: bigint): bigint {
-    if (peek(this.head, 0) !== this.header) this.assertLive()
-    return or64(this.view, 0, value)
+    if (inlinePeek(this.head, 0) !== this.header) this.assertLive()
+    return inlineOr64(this.view, 0, value)
   }
 
   /** Flips the bits that `value` has; returns the value before. */
   xor(value: bigint): bigint {
-    if (peek(this.head, 0) !== this.header) this.assertLive()
-    return xor64(this.view, 0, value)
+    if (inlinePeek(this.head, 0) !== this.header) this.assertLive()
+    return inlineXor64(this.view, 0, value)
   }
 
   /** Sets the value; returns the one before. */
   exchange(value: bigint): bigint {
-    if (peek(this.head, 0) !== this.header) this.assertLive()
-    return exchange64(this.view, 0, value)
+    if (inlinePeek(this.head, 0) !== this.header) this.assertLive()
+    return inlineExchange64(this.view, 0, value)
   }
 
   /** Sets the value to `replacement` if it is `expected`; returns whether it was. */
   compareExchange(expected: bigint, replacement: bigint): boolean {
-    if (peek(this.head, 0) !== this.header) this.assertLive()
-    return compareExchange64(this.view, 0, expected, replacement) === BigInt.asIntN(64, expected)
+    if (inlinePeek(this.head, 0) !== this.header) this.assertLive()
+    return inlineCompareExchange64(this.view, 0, expected, replacement) === BigInt.asIntN(64, expected)
   }
 
   /** Replaces the value by `next(value)` in one step; returns the **new** value. See `AtomicInt32.update`. */
