@@ -44,7 +44,7 @@ add('free + alloc of one among 1000 blocks, 16 to 215 bytes', () => {
   state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
   const slot = (state >>> 8) % live.length
   crowded.free(live[slot]!)
-  live[slot] = crowded.alloc(16 + (state >>> 16) % 200)
+  live[slot] = crowded.alloc(16 + ((state >>> 16) % 200))
 })
 
 await bench.run()

@@ -230,7 +230,7 @@ export function checkRequest(bytes: number, align: number): void {
 }
 
 /** Zeroes memory that belongs to the caller alone. Both figures are multiples of 4. */
-export function zero(words: Int32Array, at: number, bytes: number): void {
+function zero(words: Int32Array, at: number, bytes: number): void {
   const from = at >> 2
   const to = (at + bytes) >> 2
   if (bytes > FILL_BY_HAND) fill(words, from, to - from, 0)

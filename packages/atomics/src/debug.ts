@@ -217,7 +217,8 @@ export class DebugAllocator extends Allocator {
     const text = this.textOf(payload) >> 2
     const at = get(words, (payload >> 2) + D_AT)
     for (let i = (payload + RECORD_BYTES) >> 2; i < text; i++) {
-      if (get(words, i) !== FREED_WORD) return [`the freed block at byte ${at} was written to at offset ${(i << 2) - at}; it was allocated\n${this.stackOf(payload)}`]
+      if (get(words, i) !== FREED_WORD)
+        return [`the freed block at byte ${at} was written to at offset ${(i << 2) - at}; it was allocated\n${this.stackOf(payload)}`]
     }
     return []
   }

@@ -27,8 +27,8 @@
  *            for every QUICK_LIMIT-th release of a small block, which merges that many.
  *            rebuild: linear in the number of blocks.
  * Rejected   A bump pointer with power-of-two classes (never coalesces: one size's garbage starves the others). Free lists as the
- *            truth (a death between two stores of a link loses blocks). Merging every
- *            small block at once (60 ns more for each pair of alloc and free). A cache of blocks for each agent (lost when it dies).
+ *            truth (a death between two stores of a link loses blocks). Merging every small block at once (60 ns more for each pair of
+ *            alloc and free). A cache of blocks for each agent (lost when it dies).
  */
 import { fill, get, set } from '#ops'
 import { ALLOCATOR_AT, FLAG_BORROWED, H_BYTES, H_FLAGS, H_HEAP, H_ID_LOW } from './layout.js'
@@ -165,6 +165,7 @@ export class Heap {
     return this.takeListed(size, align, pending)
   }
 
+  /** Takes a block out of the lists, or from memory never used. */
   private takeListed(size: number, align: number, pending: number): number {
     const { words } = this
     let block = this.find(size, align, SCAN)
@@ -349,7 +350,8 @@ export class Heap {
     if ((get(words, top >> 2) & PREVIOUS_FREE_BIT) !== 0 && largest > 0) largest += get(words, (top >> 2) - 1)
     let last = -1
     for (let list = this.nextList(0); list !== -1; list = this.nextList(list + 1)) last = list
-    if (last !== -1) for (let block = get(words, LISTS + last); block !== 0; block = get(words, (block >> 2) + NEXT)) largest = Math.max(largest, this.sizeOf(block))
+    if (last !== -1)
+      for (let block = get(words, LISTS + last); block !== 0; block = get(words, (block >> 2) + NEXT)) largest = Math.max(largest, this.sizeOf(block))
     return { used: get(words, USED), capacity: this.end - this.first, blocks: get(words, BLOCKS), largest: Math.max(0, largest - HEADER_BYTES) }
   }
 
@@ -372,7 +374,7 @@ export class Heap {
     let blocks = 0
     let previous = 0
     let block = this.first
-    for (; block < top; ) {
+    while (block < top) {
       if (!this.isSound(block, top)) {
         problems.push(`the block header at byte ${block} was overwritten`)
         return problems
@@ -394,10 +396,12 @@ export class Heap {
       block += size
     }
     if (get(words, top >> 2) !== (USED_BIT | (previous !== 0 ? PREVIOUS_FREE_BIT : 0))) problems.push(`the end mark at byte ${top} was overwritten`)
-    if (used !== get(words, USED) || blocks !== get(words, BLOCKS)) problems.push(`${blocks} blocks of ${used} bytes are used, the figures say ${get(words, BLOCKS)} of ${get(words, USED)}`)
+    if (used !== get(words, USED) || blocks !== get(words, BLOCKS))
+      problems.push(`${blocks} blocks of ${used} bytes are used, the figures say ${get(words, BLOCKS)} of ${get(words, USED)}`)
     for (let list = 0; list < LIST_COUNT; list++) {
       const head = get(words, LISTS + list)
-      if ((head !== 0) !== ((get(words, BITMAP + (list >> 5)) & (1 << (list & 31))) !== 0)) problems.push(`the bitmap is wrong about free list ${list}`)
+      if ((head !== 0) !== ((get(words, BITMAP + (list >> 5)) & (1 << (list & 31))) !== 0))
+        problems.push(`the bitmap is wrong about free list ${list}`)
       let before = 0
       for (let entry = head; entry !== 0; entry = get(words, (entry >> 2) + NEXT)) {
         const size = free.get(entry)
@@ -417,7 +421,8 @@ export class Heap {
         break
       }
     }
-    if (quick.size !== 0 || listed !== get(words, QUICK_COUNT)) problems.push(`the quick lists lack ${quick.size} blocks of ${listed}, the figure says ${get(words, QUICK_COUNT)}`)
+    if (quick.size !== 0 || listed !== get(words, QUICK_COUNT))
+      problems.push(`the quick lists lack ${quick.size} blocks of ${listed}, the figure says ${get(words, QUICK_COUNT)}`)
     for (const lost of free.keys()) problems.push(`the free block at byte ${lost} is in no list`)
     return problems
   }

@@ -125,7 +125,8 @@ export class Region {
     const given = options.buffer
     if (given !== undefined && !isSharedBuffer(given)) throw new InvalidArgumentError('buffer must be a SharedArrayBuffer')
     const agents = options.agents ?? 128
-    if (!Number.isInteger(agents) || agents < 1 || agents > MAX_AGENTS) throw new InvalidArgumentError(`agents must be an integer from 1 to ${MAX_AGENTS}, got ${agents}`)
+    if (!Number.isInteger(agents) || agents < 1 || agents > MAX_AGENTS)
+      throw new InvalidArgumentError(`agents must be an integer from 1 to ${MAX_AGENTS}, got ${agents}`)
     const heap = AGENT_TABLE_AT + agents * AGENT_BYTES
     const most = given === undefined ? MAX_BYTES : viewBytes(given)
     const asked = options.bytes ?? (given === undefined ? DEFAULT_BYTES : most)
@@ -170,7 +171,10 @@ export class Region {
     const words = new Int32Array(buffer, 0, AGENT_TABLE_AT >> 2)
     if (load(words, H_MAGIC) !== MAGIC) throw new RegionFormatError('the buffer is not a heddle region: its first word is not the magic number')
     const version = load(words, H_VERSION)
-    if (version !== VERSION) throw new RegionFormatError(`the region has layout version ${version}, this code reads version ${VERSION}: use one version of heddle in all agents`)
+    if (version !== VERSION)
+      throw new RegionFormatError(
+        `the region has layout version ${version}, this code reads version ${VERSION}: use one version of heddle in all agents`,
+      )
     const bytes = load(words, H_BYTES)
     if (bytes > buffer.byteLength) throw new RegionFormatError(`the region says ${bytes} bytes, the buffer has ${buffer.byteLength}`)
     const agents = load(words, H_AGENTS)

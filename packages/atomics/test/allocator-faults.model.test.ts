@@ -53,12 +53,12 @@ function dieAt(region: Region, n: number, action: () => void): Victim {
 }
 
 /** A region with used blocks and holes, in this agent's hands. */
-function prepared(debug: boolean, frees: 'hole' | 'last' = 'hole'): { region: Region; held: number[]; victimBlock: number } {
+function prepared(debug: boolean, frees: 'quick' | 'hole' | 'last' = 'hole'): { region: Region; held: number[]; victimBlock: number } {
   const region = Region.create({ bytes: 1024 + 384 * 4 + (debug ? 24 * 1024 : 6 * 1024), agents: 4, debug })
   const blocks = Array.from({ length: 9 }, (_, i) => region.alloc(24 + i * 40))
   for (const i of [1, 4, 6]) region.free(blocks[i]!)
   // Between two holes, so that its release merges on both sides.
-  const victim = frees === 'hole' ? 5 : 8
+  const victim = { quick: 2, hole: 5, last: 8 }[frees]
   return { region, held: [0, 2, 3, 5, 7, 8].filter((i) => i !== victim).map((i) => blocks[i]!), victimBlock: blocks[victim]! }
 }
 
@@ -68,7 +68,7 @@ function audit(region: Region, held: number[]): void {
   expect(region.stats().blocks).toBe(held.length)
   for (const at of held) region.words[at >> 2] = at
   const filled: number[] = []
-  for (let bytes = 512; bytes >= 8; ) {
+  for (let bytes = 512; bytes >= 8;) {
     try {
       const at = region.alloc(bytes)
       if (!isZero(region, at, bytes)) throw new Error(`${bytes} bytes at ${at} are not zero`)
@@ -85,13 +85,15 @@ function audit(region: Region, held: number[]): void {
   expect(region.stats()).toMatchObject({ used: 0, blocks: 0 })
 }
 
-const calls: [string, (region: Region, block: number) => unknown, 'hole' | 'last' | undefined][] = [
+const calls: [string, (region: Region, block: number) => unknown, 'quick' | 'hole' | 'last' | undefined][] = [
+  ['alloc from a quick list', (region) => region.alloc(64), undefined],
   ['alloc from a list', (region) => region.alloc(24), undefined],
   ['alloc with a split', (region) => region.alloc(100), undefined],
   ['alloc with a gap in front', (region) => region.alloc(64, 64), undefined],
   ['alloc from memory never used', (region) => region.alloc(1000), undefined],
   ['alloc from memory never used, aligned', (region) => region.alloc(1000, 256), undefined],
   ['alloc of too much', allocTooMuch, undefined],
+  ['free to a quick list', freeBlock, 'quick'],
   ['free between two holes', freeBlock, 'hole'],
   ['free of the last block', freeBlock, 'last'],
   ['stats', (region) => region.stats().blocks, undefined],
@@ -110,25 +112,34 @@ function allocTooMuch(region: Region): void {
 }
 
 const recoveries: [string, (region: Region, victim: Victim) => void][] = [
-  ['the reaper reclaims', (region, victim) => {
-    declareDead(region, victim)
-    region.reclaim(victim.id)
-    region.reclaim(victim.id)
-  }],
-  ['another agent allocates first', (region, victim) => {
-    declareDead(region, victim)
-    region.free(region.alloc(40))
-    region.reclaim(victim.id)
-  }],
-  ['the slot has a new owner, nobody reclaimed', (region, victim) => {
-    declareDead(region, victim)
-    const at = region.alloc(24)
-    releaseSlot(region, victim)
-    const heir = dieAt(region, Infinity, () => region.free(region.alloc(24)))
-    expect(heir.id).toBe(victim.id)
-    region.free(at)
-    declareDead(region, heir)
-  }],
+  [
+    'the reaper reclaims',
+    (region, victim) => {
+      declareDead(region, victim)
+      region.reclaim(victim.id)
+      region.reclaim(victim.id)
+    },
+  ],
+  [
+    'another agent allocates first',
+    (region, victim) => {
+      declareDead(region, victim)
+      region.free(region.alloc(40))
+      region.reclaim(victim.id)
+    },
+  ],
+  [
+    'the slot has a new owner, nobody reclaimed',
+    (region, victim) => {
+      declareDead(region, victim)
+      const at = region.alloc(24)
+      releaseSlot(region, victim)
+      const heir = dieAt(region, Infinity, () => region.free(region.alloc(24)))
+      expect(heir.id).toBe(victim.id)
+      region.free(at)
+      declareDead(region, heir)
+    },
+  ],
 ]
 
 describe.each([false, true])('debug: %s', (debug) => {

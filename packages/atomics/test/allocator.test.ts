@@ -137,7 +137,24 @@ describe('free', () => {
     const c = region.alloc(64)
     region.free(b)
     const before = region.stats()
-    for (const at of [b, 0, 4, 512, a + 4, a + 8, a + 16, a + 32, c + 16, -8, 1.5, Number.NaN, Infinity, region.buffer.byteLength, 2 ** 31, 2 ** 32 + a]) {
+    for (const at of [
+      b,
+      0,
+      4,
+      512,
+      a + 4,
+      a + 8,
+      a + 16,
+      a + 32,
+      c + 16,
+      -8,
+      1.5,
+      Number.NaN,
+      Infinity,
+      region.buffer.byteLength,
+      2 ** 31,
+      2 ** 32 + a,
+    ]) {
       expect(() => region.free(at), String(at)).toThrow(InvalidArgumentError)
     }
     expect(region.stats()).toEqual(before)

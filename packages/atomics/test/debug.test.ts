@@ -95,7 +95,8 @@ describe('freed memory', () => {
     expect(() => {
       region.free(at)
     }).toThrow(/freed already; it was allocated[^]*allocateHere/)
-    for (const wrong of [0, 4, at - 64, at + 4, at + 16, 1.5, Number.NaN, region.buffer.byteLength]) expect(() => region.free(wrong)).toThrow(InvalidArgumentError)
+    for (const wrong of [0, 4, at - 64, at + 4, at + 16, 1.5, Number.NaN, region.buffer.byteLength])
+      expect(() => region.free(wrong)).toThrow(InvalidArgumentError)
     region.check()
   })
 })
@@ -106,7 +107,9 @@ describe('leaks', () => {
     const a = allocateHere(region, 10)
     const b = region.alloc(20)
     region.free(b)
-    expect(region.leaks()).toEqual([{ at: a, bytes: 10, agent: { id: region.self.get().id, generation: 0 }, stack: expect.stringMatching(/^\s*at allocateHere/) as string }])
+    expect(region.leaks()).toEqual([
+      { at: a, bytes: 10, agent: { id: region.self.get().id, generation: 0 }, stack: expect.stringMatching(/^\s*at allocateHere/) as string },
+    ])
     region.free(a)
     expect(region.leaks()).toEqual([])
     expect(Region.create({ bytes: 1 << 20 }).leaks()).toEqual([])
@@ -115,7 +118,9 @@ describe('leaks', () => {
   it("reports another agent's blocks, also when it is gone", async () => {
     const region = debugRegion(1 << 20)
     const ledger = new SharedArrayBuffer(16)
-    const worker = new Worker(new URL('.fixtures/allocator.js', import.meta.url), { workerData: { buffer: region.buffer, ledger, seed: 1, rounds: 1 } })
+    const worker = new Worker(new URL('.fixtures/allocator.js', import.meta.url), {
+      workerData: { buffer: region.buffer, ledger, seed: 1, rounds: 1 },
+    })
     await new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject))
     const [leak, ...others] = region.leaks()
     expect(others).toEqual([])

@@ -5,6 +5,11 @@ import { AgentLimitError, InvalidArgumentError, Region, RegionFormatError, Regio
 import { AGENT_TABLE_AT, H_AGENTS, H_BYTES, H_HEAP, H_MAGIC, H_VERSION, MAGIC, PHASE_MASK, PHASE_RETIRED, STATUS_SHIFT } from '../src/layout.js'
 import { declareDead, isZero, releaseSlot, statusOf } from './support.js'
 
+/** What this file needs of it; neither our library settings nor the oldest types of Node declare it. */
+declare const WebAssembly: {
+  Memory: new (o: { initial: number; maximum: number; shared: true }) => { buffer: SharedArrayBuffer; grow(pages: number): void }
+}
+
 describe('create', () => {
   it('rounds the size up to whole cache lines and starts empty', () => {
     const region = Region.create({ bytes: 100_001 })
@@ -12,7 +17,11 @@ describe('create', () => {
     expect(region.stats()).toMatchObject({ bytes: 100_032, used: 0, blocks: 0 })
     expect(region.agents).toBe(128)
     expect(region).toMatchObject({ debug: false, metrics: false, diagnostics: false })
-    expect(Region.create({ bytes: 1 << 20, debug: true, metrics: true, diagnostics: true })).toMatchObject({ debug: true, metrics: true, diagnostics: true })
+    expect(Region.create({ bytes: 1 << 20, debug: true, metrics: true, diagnostics: true })).toMatchObject({
+      debug: true,
+      metrics: true,
+      diagnostics: true,
+    })
   })
 
   it('accepts the smallest region that it names', () => {
@@ -41,7 +50,7 @@ describe('create', () => {
 describe('create in a given buffer', () => {
   it('works in a shared WebAssembly.Memory, beside the memory that the module keeps', () => {
     const memory = new WebAssembly.Memory({ initial: 4, maximum: 16, shared: true })
-    const buffer = memory.buffer as unknown as SharedArrayBuffer
+    const { buffer } = memory
     const region = Region.create({ buffer, bytes: 128 * 1024, agents: 4 })
     expect(region.buffer).toBe(buffer)
     expect(region.stats().bytes).toBe(128 * 1024)
@@ -49,9 +58,9 @@ describe('create in a given buffer', () => {
     expect(region.bytes.length).toBe(256 * 1024)
     const { largest } = region.stats()
     expect(region.alloc(largest) + largest).toBeLessThanOrEqual(128 * 1024)
-    expect(Region.attach(memory.buffer as unknown as SharedArrayBuffer)).toBe(region)
+    expect(Region.attach(memory.buffer)).toBe(region)
     memory.grow(2)
-    expect(Region.attach(memory.buffer as unknown as SharedArrayBuffer)).toBe(region)
+    expect(Region.attach(memory.buffer)).toBe(region)
     region.check()
   })
 
@@ -75,7 +84,10 @@ describe('create in a given buffer', () => {
   })
 
   it('keeps its size in a growable buffer', () => {
-    const Growable = SharedArrayBuffer as unknown as new (bytes: number, options: { maxByteLength: number }) => SharedArrayBuffer & { grow(bytes: number): void }
+    const Growable = SharedArrayBuffer as unknown as new (
+      bytes: number,
+      options: { maxByteLength: number },
+    ) => SharedArrayBuffer & { grow(bytes: number): void }
     const buffer = new Growable(128 * 1024, { maxByteLength: 256 * 1024 })
     const region = Region.create({ buffer, agents: 4 })
     buffer.grow(256 * 1024)
@@ -101,7 +113,7 @@ describe('attach', () => {
     expect(Region.attach(region.buffer)).toBe(region)
   })
 
-  it("opens a buffer of another realm", () => {
+  it('opens a buffer of another realm', () => {
     const buffer = runInNewContext('new SharedArrayBuffer(1 << 20)') as SharedArrayBuffer
     expect(buffer instanceof SharedArrayBuffer).toBe(false)
     const region = Region.create({ buffer, agents: 4 })

@@ -71,7 +71,14 @@ describe.each([false, true])('an object in a region (debug: %s)', (debug) => {
     other.dispose()
     expect(cat.isDisposed).toBe(true)
     expect(region.stats().blocks).toBe(0)
-    for (const use of [() => cat.use(), () => cat.dispose(), () => other.dispose(), () => cat.toHandle(), () => Cat.fromHandle(handle), () => Cat.at(region, cat.at)]) {
+    for (const use of [
+      () => cat.use(),
+      () => cat.dispose(),
+      () => other.dispose(),
+      () => cat.toHandle(),
+      () => Cat.fromHandle(handle),
+      () => Cat.at(region, cat.at),
+    ]) {
       expect(use).toThrow(DisposedError)
     }
     expect(region.stats().blocks).toBe(0)
@@ -87,7 +94,8 @@ describe.each([false, true])('an object in a region (debug: %s)', (debug) => {
       first.dispose()
       const second = tenant === Cat ? Cat.init(region, place) : new Dog(Place.format(region, place, Dog))
       expect(first.isDisposed).toBe(true)
-      for (const use of [() => first.use(), () => first.dispose(), () => first.toHandle(), () => Cat.fromHandle(handle)]) expect(use).toThrow(DisposedError)
+      for (const use of [() => first.use(), () => first.dispose(), () => first.toHandle(), () => Cat.fromHandle(handle)])
+        expect(use).toThrow(DisposedError)
       expect(second.isDisposed).toBe(false)
       second.toHandle()
     }
