@@ -3,7 +3,7 @@
  *
  * Invariants I1 A worker's number is free again only after the worker's thread has ended and its calls were reaped.
  *            I2 A worker is started while calls wait and fewer than `max` workers run, so a queued call always has somebody to run it.
- * Progress   A crash that settles no call counts against FUTILE_CRASHES; past it every call fails with the reason, instead of the pool
+ * Progress   A crash since which no call has ended, and that took none with it, counts against FUTILE_CRASHES; past it every call fails with the reason, instead of the pool
  *            starting workers for ever.
  */
 import { load, store } from '@heddle/atomics/ops'
@@ -17,7 +17,7 @@ import { isWorkerMessage, type WorkerData } from './protocol.js'
 import { closeSubmitters, reapWorker } from './reaper.js'
 import { ringAll } from './wakeup.js'
 
-/** Crashes in a row that took no started call with them. */
+/** Crashes in a row that took no started call with them, and between which no call ended. */
 const FUTILE_CRASHES = 3
 
 /** How a crew is made up. */
@@ -48,6 +48,7 @@ export class Crew {
   private readonly freeNumbers: number[] = []
   private nextNumber = 0
   private futile = 0
+  private lastProgress = 0
   private onEmpty: (() => void) | undefined
   private stopping = false
 
@@ -58,7 +59,10 @@ export class Crew {
     private readonly options: CrewOptions,
     /** Fails every call that waits. */
     private readonly giveUp: (reason: Error) => void,
-    private readonly onExit: (number: number, exit: WorkerExit) => void,
+    /** Called when the calls of a worker that ended have been reaped. */
+    private readonly onReaped: () => void,
+    /** A number that changes when calls end. */
+    private readonly progress: () => number,
   ) {}
 
   get size(): number {
@@ -166,14 +170,16 @@ export class Crew {
     this.members.delete(number)
     this.reasons.set(number, startFailure ?? exit.error ?? new Error(`the worker ${this.nameOf(number)} ended${describeExit(exit)}`))
     const crashed = reapWorker(pool, this.injector, number)
+    this.onReaped()
     this.freeNumbers.push(number)
-    this.onExit(number, exit)
     if (!member.done && this.broken === undefined) this.replace(crashed, exit, startFailure)
     if (this.members.size === 0) this.onEmpty?.()
   }
 
   private replace(crashed: number, exit: WorkerExit, startFailure: Error | undefined): void {
-    this.futile = crashed > 0 ? 0 : this.futile + 1
+    const progress = this.progress()
+    this.futile = crashed > 0 || progress !== this.lastProgress ? 0 : this.futile + 1
+    this.lastProgress = progress
     if (this.futile >= FUTILE_CRASHES) {
       this.broken = startFailure ?? new WorkerStartError(`${this.futile} workers in a row ended without having run a task${describeExit(exit)}`, { cause: exit.error })
       this.giveUp(this.broken)

@@ -146,7 +146,9 @@ export class Executor {
         native: options.native,
       },
       (reason) => submitter.rejectAll(() => reason),
-      () => undefined,
+      // Before the worker's number and the reason of its end are given to another.
+      () => submitter.takeDone(),
+      () => submitter.completed + submitter.failed,
     )
     submitter.onHungry = () => crew.grow()
     submitter.crashReason = (worker) => crew.reasonOf(worker)

@@ -1,6 +1,6 @@
 /** Finds the functions of tasks in a worker: imports their modules when first needed. */
 import { agentLocal } from '@heddle/atomics/ops'
-import { HeddleError, InvalidArgumentError } from '@heddle/atomics'
+import { InvalidArgumentError } from '@heddle/atomics'
 import { TaskNotFoundError, WorkerStartError } from './errors.js'
 import type { TaskName, TaskTable } from './task-table.js'
 import { findTask, type TaskFunction } from './tasks.js'
@@ -8,6 +8,11 @@ import { findTask, type TaskFunction } from './tasks.js'
 /** Whether a task's result is to be waited for. */
 export function isPromiseLike(value: object): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown }).then === 'function'
+}
+
+/** Whether a task's result is a fiber's body, to be run. */
+export function isGenerator(value: object): value is Generator {
+  return (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === 'Generator'
 }
 
 /** Modules that this worker is loading now. */
@@ -24,7 +29,7 @@ export function assertNotLoading(what: string): void {
   for (const module of modules) {
     if (stack.includes(module)) {
       throw new InvalidArgumentError(
-        `${module} calls ${what} at its top level while a worker loads it for its tasks: every worker would do it again. Keep tasks in a module of their own, or do it only where isMainThread()`,
+        `${module} calls ${what} at its top level while a worker loads it for its tasks: every worker would do it again. Keep tasks in a module of their own`,
       )
     }
   }
@@ -42,6 +47,11 @@ export class Loader {
     return this.functions[task]
   }
 
+  /** Whether the task's module is being loaded. */
+  isLoading(task: number): boolean {
+    return this.modules.has(this.table.nameOf(task).module)
+  }
+
   /** The function. @throws WorkerStartError when the module doesn't load, TaskNotFoundError when it has no such task */
   async load(task: number): Promise<TaskFunction> {
     return (this.functions[task] = await this.loadNamed(this.table.nameOf(task)))
@@ -53,7 +63,6 @@ export class Loader {
     try {
       namespace = await this.importOnce(module)
     } catch (cause) {
-      if (cause instanceof HeddleError) throw cause
       throw new WorkerStartError(`the module of task '${name}' doesn't load: ${cause instanceof Error ? cause.message : String(cause)} (${module})`, { cause })
     }
     const fn = findTask(module, name, namespace)

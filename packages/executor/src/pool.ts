@@ -10,10 +10,12 @@ import { add, compareExchange, exchange, load, or, set, store } from '@heddle/at
 import {
   CHUNK_SLOTS,
   MAX_CHUNKS,
+  MAX_TASKS,
   P_CHUNK_AT,
   P_CHUNK_DONE,
   P_CHUNK_OWNER,
   P_SUBMITTERS,
+  P_TASK_TABLE,
   P_WORKER_RECORDS,
   P_WORKERS,
   POOL_WORDS,
@@ -121,6 +123,10 @@ export class Pool extends SharedObject {
 
   protected override onDispose(): void {
     const { words, base, region } = this
+    for (let task = 0; task < MAX_TASKS; task++) {
+      const name = load(words, base + P_TASK_TABLE + task)
+      if (name !== 0) region.free(name)
+    }
     for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
       const at = load(words, base + P_CHUNK_AT + chunk)
       if (at === 0) continue

@@ -27,7 +27,7 @@ import {
   WORKER_DEAD,
 } from './layout.js'
 import type { Pool } from './pool.js'
-import { abandonQueued, crash, phaseOf, QUEUED, releaseEnded, STARTED } from './slot.js'
+import { abandonQueued, crash, giveBack, phaseOf, QUEUED, releaseEnded, STARTED } from './slot.js'
 import { announceWork, claimSleeper, endSpin } from './wakeup.js'
 
 /** Settles and requeues the calls of a dead worker; returns how many had started there. */
@@ -46,8 +46,13 @@ export function reapWorker(pool: Pool, injector: Injector, worker: number): numb
       crashed++
       told.add(submitter)
       pool.markDone(slot, submitter)
-    } else if (phaseOf(load(words, at + T_STATE)) === QUEUED && injector.push(slot)) announceWork(pool)
-    else if (phaseOf(load(words, at + T_STATE)) > STARTED) {
+      return
+    }
+    giveBack(words, at + T_STATE, worker)
+    const phase = phaseOf(load(words, at + T_STATE))
+    if (phase === QUEUED) {
+      if (injector.push(slot)) announceWork(pool)
+    } else if (phase > STARTED) {
       // The worker may have died before it said so.
       told.add(submitter)
       pool.markDone(slot, submitter)

@@ -5,28 +5,31 @@
  *   phase      meaning                                             left by
  *   FREE       nobody's call                                       its submitter: → QUEUED
  *   QUEUED     waits for a worker                                  a worker: → STARTED · its submitter: → FREE (cancelled)
- *   STARTED    runs, or waits in the worker for something          the worker: → DONE · a reaper: → CRASHED
+ *   CLAIMED    waits in a worker, which loads the task's module    the worker: → STARTED · its submitter: → FREE · a reaper: → QUEUED
+ *   STARTED    runs, or waits in the worker for something          the worker: → DONE, or → CLAIMED before user code ran · a reaper: → CRASHED
  *   DONE       the payload is the result                           its submitter: → FREE
  *   CRASHED    the worker died                                     its submitter: → FREE
- * Invariants I1 FREE → QUEUED and → FREE with the next generation belong to the submitter alone; every other step is one
- *               compare-exchange, so that a call is run at most once and settled exactly once.
- *            I2 The slot's other words belong to the submitter in FREE, to whoever moved it to STARTED until DONE, and to the
- *               submitter again from DONE or CRASHED on: plain accesses.
+ * Invariants I1 FREE → QUEUED, and DONE or CRASHED → FREE with the next generation, belong to the submitter alone; every other step is
+ *               one compare-exchange, so that a call is run at most once and settled exactly once.
+ *            I2 The slot's other words belong to the submitter in FREE, to nobody (readable by all) in QUEUED and CLAIMED, to the
+ *               worker in STARTED, and to the submitter again from DONE or CRASHED on: plain accesses.
  * Pairs      QUEUED publishes the arguments to the worker whose compare-exchange saw it; DONE publishes the result.
- * Rejected   A phase CLAIMED between QUEUED and STARTED for what a worker took in advance: workers take one entry at a time, which
- *            costs one compare-exchange more than taking several and leaves nothing behind a long task that others can't have.
+ * Rejected   Claiming several entries in advance: workers take one entry at a time, which costs one compare-exchange more than taking
+ *            several and leaves nothing behind a long task that others can't have.
  */
 import { compareExchange, load, store } from '@heddle/atomics/ops'
 
 export const FREE = 0
 export const QUEUED = 1
-export const STARTED = 2
-export const DONE = 3
-export const CRASHED = 4
+export const CLAIMED = 2
+export const STARTED = 3
+export const DONE = 4
+export const CRASHED = 5
 
 const PHASE_MASK = 0xf
 const WORKER_SHIFT = 4
-const GENERATION_UNIT = 1 << 12
+/** What is added to a generation for the next call. */
+export const GENERATION_UNIT = 1 << 12
 const GENERATION_MASK = ~(GENERATION_UNIT - 1)
 
 /** The phase in a state word. */
@@ -42,7 +45,7 @@ export function generationOf(state: number): number {
   return state & GENERATION_MASK
 }
 
-/** FREE → QUEUED, by the submitter. Returns the generation. */
+/** FREE → QUEUED, by the submitter. */
 export function enqueue(words: Int32Array, index: number, generation: number): void {
   store(words, index, generation | QUEUED)
 }
@@ -52,6 +55,16 @@ export function start(words: Int32Array, index: number, worker: number): number 
   if ((state & PHASE_MASK) !== QUEUED) return 0
   const started = (state & GENERATION_MASK) | (worker << WORKER_SHIFT) | STARTED
   return compareExchange(words, index, state, started) === state ? started : 0
+}
+/** STARTED → CLAIMED, by the worker, before user code ran; the new state, or 0 when it was declared dead. */
+export function holdBack(words: Int32Array, index: number, started: number): number {
+  const claimed = (started & ~PHASE_MASK) | CLAIMED
+  return compareExchange(words, index, started, claimed) === started ? claimed : 0
+}
+/** CLAIMED → STARTED, by the worker that holds it; the new state, or 0 when the call isn't to be run any more. */
+export function startClaimed(words: Int32Array, index: number, claimed: number): number {
+  const started = (claimed & ~PHASE_MASK) | STARTED
+  return compareExchange(words, index, claimed, started) === claimed ? started : 0
 }
 /** STARTED → DONE, by the worker; false when it was declared dead. */
 export function finish(words: Int32Array, index: number, started: number): boolean {
@@ -63,9 +76,20 @@ export function crash(words: Int32Array, index: number, worker: number): boolean
   if ((state & PHASE_MASK) !== STARTED || workerOf(state) !== worker) return false
   return compareExchange(words, index, state, (state & ~PHASE_MASK) | CRASHED) === state
 }
-/** QUEUED → FREE, by the submitter; false when a worker was first. */
+/** CLAIMED by this worker → QUEUED, by a reaper; whether it was so. */
+export function giveBack(words: Int32Array, index: number, worker: number): boolean {
+  const state = load(words, index)
+  if ((state & PHASE_MASK) !== CLAIMED || workerOf(state) !== worker) return false
+  return compareExchange(words, index, state, (state & GENERATION_MASK) | QUEUED) === state
+}
+/** QUEUED or CLAIMED → FREE, by the submitter; false when a worker has started it. */
 export function cancel(words: Int32Array, index: number, generation: number): boolean {
-  return compareExchange(words, index, generation | QUEUED, (generation + GENERATION_UNIT) | FREE) === (generation | QUEUED)
+  for (;;) {
+    const state = load(words, index)
+    const phase = state & PHASE_MASK
+    if ((state & GENERATION_MASK) !== generation || (phase !== QUEUED && phase !== CLAIMED)) return false
+    if (compareExchange(words, index, state, (generation + GENERATION_UNIT) | FREE) === state) return true
+  }
 }
 /** DONE or CRASHED → FREE, by the submitter; returns the next generation. */
 export function release(words: Int32Array, index: number, generation: number): number {
@@ -73,14 +97,9 @@ export function release(words: Int32Array, index: number, generation: number): n
   store(words, index, next | FREE)
   return next
 }
-/** QUEUED → FREE for a submitter that is dead; false while a worker runs the call. */
+/** QUEUED or CLAIMED → FREE for a submitter that is dead; false while a worker runs the call. */
 export function abandonQueued(words: Int32Array, index: number): boolean {
-  for (;;) {
-    const state = load(words, index)
-    const phase = state & PHASE_MASK
-    if (phase === STARTED) return false
-    if (phase !== QUEUED || cancel(words, index, state & GENERATION_MASK)) return true
-  }
+  return cancel(words, index, load(words, index) & GENERATION_MASK) || (load(words, index) & PHASE_MASK) !== STARTED
 }
 /** DONE or CRASHED → FREE for a submitter that is dead. */
 export function releaseEnded(words: Int32Array, index: number): void {

@@ -22,7 +22,7 @@ import type { Injector } from './injector.js'
 import { CHUNK_SLOTS, MAX_SUBMITTERS, S_ASLEEP, S_BELL, S_OWNER, S_ROOT, T_STATE, T_TASK } from './layout.js'
 import { isThrown, prepareArguments, readResult, trim, writeArguments, writePrepared } from './payload.js'
 import type { Pool } from './pool.js'
-import { cancel, CRASHED, DONE, enqueue, phaseOf, release, workerOf } from './slot.js'
+import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, phaseOf, release, workerOf } from './slot.js'
 import { LookBudget } from './spin-budget.js'
 import { announceWork } from './wakeup.js'
 
@@ -153,7 +153,7 @@ export class Submitter {
     if (this.calls[slot] !== call) return false
     const generation = this.generations[slot]!
     if (!cancel(this.pool.words, this.pool.slotAt(slot) + T_STATE, generation)) return false
-    this.forget(slot, call, generation + (1 << 12))
+    this.forget(slot, call, (generation + GENERATION_UNIT) | 0)
     return true
   }
 
@@ -269,7 +269,7 @@ export class Submitter {
     for (let i = CHUNK_SLOTS - 1; i >= 0; i--) {
       const slot = first + i
       // The former owner of the chunk may have left any generation.
-      this.generations[slot] = load(this.pool.words, this.pool.slotAt(slot) + T_STATE) & ~0xfff
+      this.generations[slot] = generationOf(load(this.pool.words, this.pool.slotAt(slot) + T_STATE))
       this.calls[slot] = undefined
       if (i > 0) this.free.push(slot)
     }

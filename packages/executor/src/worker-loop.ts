@@ -25,12 +25,14 @@ import {
   T_SUBMITTER,
   T_TASK,
 } from './layout.js'
-import { isPromiseLike, type Loader } from './loader.js'
+import { Scheduler } from '@heddle/scheduler'
+import { isGenerator, isPromiseLike, type Loader } from './loader.js'
 import { readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'
 import type { Pool } from './pool.js'
-import { finish, start } from './slot.js'
+import { finish, holdBack, start, startClaimed } from './slot.js'
 import { LookBudget } from './spin-budget.js'
 import type { Submitter } from './submitter.js'
+import type { TaskFunction } from './tasks.js'
 import { beginSpin, claimSleeper, endSpin, setSleeping, wakeOne } from './wakeup.js'
 
 /** An uninterrupted run of tasks longer than this lets the event loop turn, in ms. */
@@ -45,6 +47,8 @@ export class WorkerLoop {
   private readonly bell: Doorbell
   private readonly spinners: number
   private readonly roundTask = (): void => this.round()
+  /** Made for the first fiber. */
+  private scheduler: Scheduler | undefined
   private queued = false
   private sleeping = false
   private closed = false
@@ -74,11 +78,6 @@ export class WorkerLoop {
   /** Begins to take calls. */
   begin(): void {
     this.round()
-  }
-
-  /** Calls that have started here and not finished. */
-  get running(): number {
-    return this.waiting
   }
 
   private rung(): void {
@@ -182,63 +181,91 @@ export class WorkerLoop {
     // Plain: the slot is this worker's from STARTED to DONE.
     const task = get(pool.words, at + T_TASK)
     const fn = this.loader.loaded(task)
-    if (fn === undefined) return this.runLoading(slot, at, state, task)
+    if (fn === undefined) return this.load(slot, at, state, task)
+    this.call(slot, at, state, fn)
+  }
+
+  private call(slot: number, at: number, state: number, fn: TaskFunction): void {
+    const { region } = this.pool
     let result: unknown
     try {
-      switch (scalarCount(pool.region, at)) {
+      switch (scalarCount(region, at)) {
         case 0:
           result = fn()
           break
         case 1:
-          result = fn(scalarAt(pool.region, at, 0))
+          result = fn(scalarAt(region, at, 0))
           break
         case 2:
-          result = fn(scalarAt(pool.region, at, 0), scalarAt(pool.region, at, 1))
+          result = fn(scalarAt(region, at, 0), scalarAt(region, at, 1))
           break
         default:
-          result = fn(...readArguments(pool.region, at))
+          result = fn(...readArguments(region, at))
       }
     } catch (error) {
       return this.fail(slot, at, state, error)
     }
-    if (typeof result === 'object' && result !== null && isPromiseLike(result)) this.wait(slot, at, state, result)
+    if (typeof result !== 'object' || result === null) this.succeed(slot, at, state, result)
+    else if (isGenerator(result)) this.wait(slot, at, state, this.runFiber(result, fn))
+    else if (isPromiseLike(result)) this.wait(slot, at, state, result)
     else this.succeed(slot, at, state, result)
   }
 
-  private runLoading(slot: number, at: number, state: number, task: number): void {
-    const { region } = this.pool
-    const args = ((): unknown[] | undefined => {
-      try {
-        return readArguments(region, at)
-      } catch (error) {
-        this.fail(slot, at, state, error)
-        return undefined
-      }
-    })()
-    if (args === undefined) return
-    this.wait(
-      slot,
-      at,
-      state,
-      this.loader.load(task).then((fn) => fn(...args)),
+  private runFiber(body: Generator, { name }: TaskFunction): Promise<unknown> {
+    this.scheduler ??= new Scheduler({ region: this.pool.region })
+    return this.scheduler.spawn(() => body, { name }).joinAsync()
+  }
+
+  /** The first call of a task loads its module as part of running it; those that come meanwhile are not started until it is there. */
+  private load(slot: number, at: number, state: number, task: number): void {
+    if (!this.loader.isLoading(task)) {
+      this.busy()
+      this.loader.load(task).then(
+        (fn) => {
+          this.call(slot, at, state, fn)
+          this.idle()
+        },
+        (error: unknown) => {
+          this.fail(slot, at, state, error)
+          this.idle()
+        },
+      )
+      return
+    }
+    const claimed = holdBack(this.pool.words, at + T_STATE, state)
+    if (claimed === 0) return
+    this.busy()
+    const go = (end: (started: number) => void): void => {
+      const started = startClaimed(this.pool.words, at + T_STATE, claimed)
+      if (started !== 0) end(started)
+      this.idle()
+    }
+    this.loader.load(task).then(
+      (fn) => go((started) => this.call(slot, at, started, fn)),
+      (error: unknown) => go((started) => this.fail(slot, at, started, error)),
     )
   }
 
-  private wait(slot: number, at: number, state: number, promise: PromiseLike<unknown>): void {
+  private busy(): void {
     store(this.pool.words, this.record + K_RUNNING, ++this.waiting)
-    const end = (): void => {
-      store(this.pool.words, this.record + K_RUNNING, --this.waiting)
-      this.publish()
-      if (this.waiting === 0) this.checkClosed()
-    }
+  }
+
+  private idle(): void {
+    store(this.pool.words, this.record + K_RUNNING, --this.waiting)
+    this.publish()
+    if (this.waiting === 0) this.checkClosed()
+  }
+
+  private wait(slot: number, at: number, state: number, promise: PromiseLike<unknown>): void {
+    this.busy()
     promise.then(
       (value) => {
         this.succeed(slot, at, state, value)
-        end()
+        this.idle()
       },
       (error: unknown) => {
         this.fail(slot, at, state, error)
-        end()
+        this.idle()
       },
     )
   }

@@ -5,6 +5,7 @@ import { Agent, getHost } from '@heddle/park/internal'
 import { currentPool } from './current.js'
 import { Injector } from './injector.js'
 import { K_AGENT, K_PHASE, WORKER_READY } from './layout.js'
+import { registerKinds } from './kinds.js'
 import { Loader } from './loader.js'
 import { Pool } from './pool.js'
 import type { WorkerData, WorkerMessage } from './protocol.js'
@@ -19,6 +20,7 @@ import { WorkerLoop } from './worker-loop.js'
 export async function serveWorker(): Promise<void> {
   const parent = getHost().parent!()
   const say = (message: WorkerMessage): void => parent.post(message)
+  registerKinds()
   // Keeps the worker alive while it has nothing to do.
   parent.onMessage(() => undefined)
   try {

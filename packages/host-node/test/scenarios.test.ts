@@ -1,0 +1,70 @@
+/**
+ * The executor on real workers. Each scenario is a whole program on the built packages, run by a Node of its own, as a user's would be:
+ * it fails by its assertions, and by not ending.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe, expect, it } from 'vitest'
+
+interface Outcome {
+  readonly code: number | null
+  readonly signal: string | null
+  readonly out: string
+  readonly error: string
+}
+
+function run(name: string, ...args: string[]): Promise<Outcome> {
+  const file = fileURLToPath(new URL(`scenarios/${name}.mjs`, import.meta.url))
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let out = ''
+    let error = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (error += text))
+    const timer = setTimeout(() => child.kill('SIGKILL'), 50_000)
+    child.on('close', (code, signal) => {
+      clearTimeout(timer)
+      resolve({ code, signal, out, error })
+    })
+  })
+}
+
+beforeAll(() => {
+  if (!existsSync(new URL('../dist/worker.js', import.meta.url))) throw new Error('build first: npx turbo run build --filter @heddle/node')
+})
+
+describe('an executor on Node', () => {
+  it.each([
+    ['calls', 'runs plain and async tasks with all kinds of values'],
+    ['async-overlap', 'runs async tasks of one worker side by side'],
+    ['fibers', 'runs generator tasks as fibers'],
+    ['errors', 'keeps errors whole and refuses what can’t travel at the call'],
+    ['modules', 'says why a task can’t be found or loaded'],
+    ['handles', 'takes shared objects inside arguments'],
+    ['spawn', 'joins, cancels and limits spawned calls'],
+    ['map', 'maps in order, bounded, with back-pressure'],
+    ['crash', 'fails only what had started in a worker that died'],
+    ['start', 'starts and grows, or says why not'],
+    ['shutdown', 'settles everything and leaves no memory'],
+    ['nested', 'runs tasks that call tasks'],
+    ['overflow', 'takes more calls than it has slots'],
+    ['large', 'carries large payloads'],
+    ['kills', 'settles every call once while workers are killed'],
+  ])('%s: %s', async (name) => {
+    const { code, signal, error } = await run(name)
+    expect({ code, signal, error }).toEqual({ code: 0, signal: null, error: '' })
+  })
+
+  it('lets the process end by itself when nothing is open, and not before', async () => {
+    expect(await run('exit', 'idle')).toMatchObject({ code: 0, out: 'done\n' })
+    expect(await run('exit', 'pending')).toMatchObject({ code: 0, out: 'waiting\nlate\n' })
+    expect(await run('exit', 'unref')).toMatchObject({ code: 0, out: 'waiting\n' })
+    expect(await run('exit', 'detached')).toMatchObject({ code: 0, out: 'waiting\n' })
+    expect(await run('exit', 'failed')).toMatchObject({ code: 1 })
+  })
+
+  it('shows what tasks print, also while they run on', async () => {
+    expect(await run('exit', 'print')).toMatchObject({ code: 0, out: 'from a task\nstill running\n' })
+  })
+})

@@ -1,0 +1,59 @@
+// Workers are terminated at random moments under load: every call settles exactly once, and nothing is left.
+import { Region } from '@heddle/atomics'
+import { assert, Executor, nodeHost, until, work } from './scenario.mjs'
+
+const seed = Number(process.env.HEDDLE_SEED ?? (Math.random() * 2 ** 31) | 0)
+const rounds = Number(process.env.HEDDLE_KILLS ?? 20)
+let state = seed
+const random = (n) => {
+  state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
+  return Math.floor((state / 0x80000000) * n)
+}
+try {
+  const region = Region.create({ bytes: 64 << 20 })
+  const natives = new Set()
+  const host = {
+    ...nodeHost,
+    startWorker(module, start) {
+      const worker = nodeHost.startWorker(module, start)
+      natives.add(worker.native)
+      worker.onExit(() => natives.delete(worker.native))
+      return worker
+    },
+  }
+  const executor = await Executor.start({ host, workers: 3, region })
+  let settled = 0
+  let made = 0
+  let crashed = 0
+  let stop = false
+  const client = async (i) => {
+    while (!stop) {
+      const x = made++
+      const call = [() => executor.run(work.echo, x), () => executor.run(work.echo, { x, text: 'y'.repeat(x % 700) }), () => executor.run(work.later, x, x % 3), () => executor.run(work.nested, 2)][(i + x) % 4]()
+      await call.then(
+        () => settled++,
+        (error) => {
+          settled++
+          if (error.code !== 'ERR_WORKER_CRASHED') throw error
+          crashed++
+        },
+      )
+    }
+  }
+  const clients = Promise.all(Array.from({ length: 60 }, (_, i) => client(i)))
+  for (let round = 0; round < rounds; round++) {
+    const before = settled
+    await until(() => settled > before + 50 + random(2000) && natives.size > 0)
+    const victims = [...natives]
+    await victims[random(victims.length)].terminate()
+  }
+  stop = true
+  await clients
+  assert.equal(settled, made)
+  assert.ok(crashed > 0)
+  await until(() => executor.stats().running === 0 && executor.stats().queued === 0)
+  await executor.shutdown()
+} catch (error) {
+  console.error(`seed ${seed}`)
+  throw error
+}
