@@ -6,7 +6,7 @@ export default {
   ignoreBinaries: ['go'],
   workspaces: {
     '.': {
-      entry: ['scripts/*.{mjs,ts}', '*.config.{js,mjs,ts}', '.dependency-cruiser.mjs', '.size-limit.mjs', 'examples/main-job/main.mjs'],
+      entry: ['scripts/*.{mjs,ts}', '*.config.{js,mjs,ts}', 'examples/main-job/main.mjs'],
       project: ['scripts/**/*.{mjs,ts}', '*.{js,mjs,ts}'],
     },
     'packages/*': {

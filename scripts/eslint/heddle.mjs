@@ -96,7 +96,9 @@ const documentedExports = {
       const { line } = source.getLineAndCharacterOfPosition(declaration.getStart())
       context.report({ node, messageId: 'undocumented', data: { name, file: source.fileName.replace(/^.*\/packages\//, ''), line: line + 1 } })
     }
-    const isDocumented = (symbol) => symbol.getDocumentationComment(checker).length > 0
+    // What is marked as heddle's own is documented for those who read the source.
+    const isDocumented = (symbol) =>
+      symbol.getDocumentationComment(checker).length > 0 || symbol.getJsDocTags(checker).some(({ name }) => name === 'internal')
     return {
       Program(node) {
         const module = checker.getSymbolAtLocation(services.esTreeNodeToTSNodeMap.get(node))
