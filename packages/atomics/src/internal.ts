@@ -1,10 +1,10 @@
 /** What heddle's own packages build on; not covered by semantic versioning. */
 export * from './layout.js'
-export { AgentIdentity, agentRecord, isOwnerAlive, isOwnerGone, ownerId } from './agents.js'
+export { AgentIdentity, agentRecord, isOwnerAlive, isOwnerGone, ownerId, registerAgent } from './agents.js'
 export { Place, shareableClass } from './shared-object.js'
 export { canBlock } from './can-block.js'
 export { fixedCodec, INLINE_BYTES, take } from './codec.js'
-export { decodeValue, loadEncoded } from './codec-decode.js'
+export { decodeValue, dropEncoded, loadEncoded } from './codec-decode.js'
 export { type EncodedValue, type EncodeOptions, encodeValue, storeEncoded } from './codec-encode.js'
 export { codecOfKind, kindBytes, readKind, writeKind } from './codec-kind.js'
 export { type Draft, Staging } from './staging.js'

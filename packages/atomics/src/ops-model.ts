@@ -58,7 +58,8 @@ export interface AgentLocal<T> {
   set(value: T): void
 }
 
-const nativeOps: Ops = { ...native }
+/** The engine's own, for an implementation that adds to them. */
+export const nativeOps: Ops = { ...native }
 let current: Ops = nativeOps
 
 /** Puts an implementation in place; what it leaves out stays as it is natively. Returns a function that puts the former one back. */

@@ -7,7 +7,7 @@ import { get, load, set } from '@heddle/atomics/ops'
 import type { Agent } from './agent.js'
 import { CASE_RECHECK, NOTIFIED, W_KEY, W_QUEUE, W_STATE, W_TOKEN } from './layout.js'
 import { Operation } from './operation.js'
-import { enqueue, enqueueAgain, lockQueue, takeTicket, unlockQueue } from './queue.js'
+import { enqueue, enqueueAgain, lockQueue, takeTicket, unlink, unlockQueue } from './queue.js'
 import { caseOf, phaseOf } from './record.js'
 import { claimOne, deliver } from './wake.js'
 
@@ -51,15 +51,7 @@ export class ParkOperation extends Operation<ParkResult> {
 
   resume(state: number): boolean {
     const { agent, record } = this
-    if (caseOf(state) !== CASE_RECHECK) {
-      this.chosenFrom = load(agent.words, record + W_QUEUE)
-      this.result = { outcome: 'unparked', token: load(agent.words, record + W_TOKEN) }
-      return true
-    }
-    if (this.validate === undefined) {
-      this.result = { outcome: 'recheck', token: 0 }
-      return true
-    }
+    if (caseOf(state) !== CASE_RECHECK) return this.unparked()
     for (;;) {
       const queue = load(agent.words, record + W_QUEUE)
       lockQueue(agent, queue)
@@ -67,9 +59,21 @@ export class ParkOperation extends Operation<ParkResult> {
         unlockQueue(agent, queue)
         continue
       }
+      if (caseOf(load(agent.words, record + W_STATE)) !== CASE_RECHECK) {
+        // Chosen after all, meanwhile.
+        unlockQueue(agent, queue)
+        return this.unparked()
+      }
+      if (this.validate === undefined) {
+        unlink(agent.words, queue, record)
+        unlockQueue(agent, queue)
+        this.result = { outcome: 'recheck', token: 0 }
+        return true
+      }
       // Moved to another queue, it waits for that one's reasons.
       const wait = queue !== this.queue || this.isValid(queue)
       if (wait) enqueueAgain(agent.words, queue, record)
+      else unlink(agent.words, queue, record)
       unlockQueue(agent, queue)
       if (wait) return false
       this.result = { outcome: 'invalid', token: 0 }
@@ -100,6 +104,13 @@ export class ParkOperation extends Operation<ParkResult> {
     unlockQueue(agent, queue)
     if (next !== 0) deliver(agent, next)
     return false
+  }
+
+  private unparked(): true {
+    const { words } = this.agent
+    this.chosenFrom = load(words, this.record + W_QUEUE)
+    this.result = { outcome: 'unparked', token: load(words, this.record + W_TOKEN) }
+    return true
   }
 
   private isNotified(): boolean {

@@ -17,10 +17,11 @@
  *            costs nothing while nobody dies, and also covers wakes that were lost between release and claim.
  * Cost       One pass over all waiter records of the region, and a wake for each that waits. Deaths are rare.
  */
-import { compareExchange, load, store } from '@heddle/atomics/ops'
+import { compareExchange, load, notify, store } from '@heddle/atomics/ops'
 import {
   A_BLOCKED,
   A_HEIR,
+  A_MODE,
   A_REAPER,
   A_STATUS,
   A_THREAD,
@@ -41,7 +42,7 @@ import type { Agent } from './agent.js'
 import { BELL, CANCELLED, CASE_RECHECK, CASE_TOKEN, FREE, GRANTED, NOTIFIED, W_LOCK, W_QUEUE, W_STATE, W_TOKEN, WAITING } from './layout.js'
 import { revokeFrom } from './lock-word.js'
 import { lockQueue, settle, unlockQueue } from './queue.js'
-import { raiseAll, ring } from './ready.js'
+import { raiseAll } from './ready.js'
 import { caseOf, claim, phaseOf, release } from './record.js'
 import { chunksOf, forEachRecord, forEachRecordOf } from './slab.js'
 import { announce, claimOne, deliver } from './wake.js'
@@ -144,7 +145,8 @@ function recheckEverybody(agent: Agent): void {
     const record = agentRecord(id) >> 2
     if ((load(words, record + A_STATUS) & PHASE_MASK) !== PHASE_ALIVE) continue
     raiseAll(words, record, chunksOf(words, record))
-    ring(words, record)
+    // Even where the mode says that it was rung: the dead agent may have said so and not done it.
+    notify(words, record + A_MODE)
   }
 }
 

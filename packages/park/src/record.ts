@@ -6,6 +6,8 @@
  *   FREE       nobody's                                        the owner enqueues it (→ WAITING)
  *   WAITING    in a queue, may be claimed                      claim → NOTIFIED | GRANTED | CANCELLED, exactly one wins
  *   NOTIFIED   a waker chose it                                the owner looks again: → WAITING (same ticket) or → FREE
+ *   … RECHECK  told to look again after a death, not chosen,   a waker chooses it after all, or as NOTIFIED
+ *              and still in its queue
  *   GRANTED    a waker chose it and made it owner of W_LOCK    the owner takes it (→ TAKEN), or it is revoked (→ WAITING)
  *   TAKEN      the owner has the grant                         → FREE
  *   CANCELLED  given up by its owner or by a token             the owner unlinks it → FREE
@@ -17,7 +19,7 @@
  * Pairs      The claim's compare-exchange is seen by the owner's load of W_STATE; what the waker wrote before (W_TOKEN) with it.
  */
 import { compareExchange, get, load, store } from '@heddle/atomics/ops'
-import { CANCELLED, CASE_MASK, CASE_SHIFT, FREE, PHASE_BITS, RECORD_GENERATION, RECORD_GENERATION_MASK, W_MAIN, W_STATE, WAITING } from './layout.js'
+import { CANCELLED, CASE_MASK, CASE_RECHECK, CASE_SHIFT, FREE, NOTIFIED, PHASE_BITS, RECORD_GENERATION, RECORD_GENERATION_MASK, W_MAIN, W_STATE, WAITING } from './layout.js'
 
 /** The phase in a state word. */
 export function phaseOf(state: number): number {
@@ -43,6 +45,23 @@ export function inPhase(state: number, phase: number): number {
 export function claim(words: Int32Array, r: number, phase: number, claimCase = 0): boolean {
   const state = load(words, r + W_STATE)
   return phaseOf(state) === WAITING && compareExchange(words, r + W_STATE, state, inPhase(state, phase) | (claimCase << CASE_SHIFT)) === state
+}
+
+/** Whether a waker may choose the record: it waits, or is only about to look again and still stands in its queue. */
+export function isClaimable(state: number): boolean {
+  return phaseOf(state) === WAITING || (phaseOf(state) === NOTIFIED && caseOf(state) === CASE_RECHECK)
+}
+
+/** A waker chooses the record: claimable → NOTIFIED. @returns the state that it had, for `putBack`; -1 when it was not to be had */
+export function choose(words: Int32Array, r: number, claimCase: number): number {
+  const state = load(words, r + W_STATE)
+  return isClaimable(state) && compareExchange(words, r + W_STATE, state, inPhase(state, NOTIFIED) | (claimCase << CASE_SHIFT)) === state ? state : -1
+}
+
+/** A waker takes its choice back. False: the owner was faster. */
+export function putBack(words: Int32Array, r: number, before: number, claimCase: number): boolean {
+  const chosen = inPhase(before, NOTIFIED) | (claimCase << CASE_SHIFT)
+  return compareExchange(words, r + W_STATE, chosen, before) === chosen
 }
 
 /** The owner gives the wait up: WAITING → CANCELLED. False: it was claimed first. */

@@ -12,9 +12,9 @@
 import { get, load, notify, peek, store } from '@heddle/atomics/ops'
 import { A_BLOCKED, agentRecord, ownerId } from '@heddle/atomics/internal'
 import type { Agent } from './agent.js'
-import { KIND_THREAD, NOTIFIED, W_AGENT, W_KIND, W_STATE, W_TOKEN, W_WANT, WAITING } from './layout.js'
+import { KIND_THREAD, W_AGENT, W_KIND, W_STATE, W_TOKEN, W_WANT } from './layout.js'
 import { firstOf, nextOf, unlink } from './queue.js'
-import { claim, mainOf, phaseOf, unclaim } from './record.js'
+import { choose, isClaimable, mainOf, putBack } from './record.js'
 import { ring, setReady } from './ready.js'
 
 /** Word index of the agent record that a waiter record belongs to. */
@@ -55,24 +55,26 @@ export function deliver(agent: Agent, main: number): void {
  */
 export function claimOne(agent: Agent, q: number, token: number, matches?: (r: number) => boolean): number {
   const { words } = agent
-  let blocked = 0
+  let blocked = false
   for (let r = firstOf(words, q), next = 0; r !== 0; r = next) {
     next = nextOf(words, r)
     if (matches !== undefined && !matches(r)) continue
     const main = mainOf(words, r)
-    if (phaseOf(load(words, main + W_STATE)) !== WAITING) continue
-    if (canRun(agent, main) && claimRecord(agent, r, token)) {
-      if (canRun(agent, main) || !unclaim(words, main, NOTIFIED)) {
+    if (!isClaimable(load(words, main + W_STATE))) continue
+    if (canRun(agent, main)) {
+      const before = chooseRecord(agent, r, token)
+      if (before === -1) continue
+      if (canRun(agent, main) || !putBack(words, main, before, linkCase(words, r))) {
         unlink(words, q, r)
         return main
       }
     }
-    if (blocked === 0) blocked = r
+    blocked = true
   }
-  // The list from `blocked` on may have changed only by claims of others: look once more, from the start, taking anybody.
-  for (let r = blocked === 0 ? 0 : firstOf(words, q), next = 0; r !== 0; r = next) {
+  // Nobody can run at once: the first of all gets it, and goes on when its agent is back.
+  for (let r = blocked ? firstOf(words, q) : 0, next = 0; r !== 0; r = next) {
     next = nextOf(words, r)
-    if ((matches === undefined || matches(r)) && claimRecord(agent, r, token)) {
+    if ((matches === undefined || matches(r)) && chooseRecord(agent, r, token) !== -1) {
       unlink(words, q, r)
       return mainOf(words, r)
     }
@@ -89,12 +91,18 @@ export function claimMany(agent: Agent, q: number, token: number, count: number,
   }
 }
 
-/** WAITING → NOTIFIED with a token, for a record or the main record of a link; the link's case goes with the claim. */
-function claimRecord(agent: Agent, r: number, token: number): boolean {
+/** Chooses a record, or the main record of a link, and gives it a token. @returns its former state, or -1 */
+function chooseRecord(agent: Agent, r: number, token: number): number {
   const { words } = agent
   const main = mainOf(words, r)
   store(words, r + W_TOKEN, token)
-  if (!claim(words, main, NOTIFIED, main === r ? 0 : get(words, r + W_WANT))) return false
-  announce(agent, main)
-  return true
+  const before = choose(words, main, linkCase(words, r))
+  if (before !== -1) announce(agent, main)
+  return before
+}
+
+/** The case that a claim through `r` carries: a link's own number, 0 for a record that stands for itself. */
+function linkCase(words: Int32Array, r: number): number {
+  // Written before the record is linked: plain reads under the queue's lock.
+  return mainOf(words, r) === r ? 0 : get(words, r + W_WANT)
 }
