@@ -1,22 +1,31 @@
 /** The globals that code under check may use, swapped while a check runs. */
 import type { ModelledOps } from './modelled-ops.js'
 
-/** Puts modelled versions in place; returns what puts the former ones back. */
+type Any = (...args: never[]) => unknown
+
+/**
+ * Puts modelled versions in place; returns what puts the former ones back. Outside of threads (in a body, in its final check)
+ * the timers and the microtask queue are the host's own.
+ */
 export function swapGlobals(ops: ModelledOps, atomics: object): () => void {
-  const replacements: Record<string, unknown> = {
-    Atomics: atomics,
+  const modelled: Record<string, Any> = {
     queueMicrotask: (callback: () => void) => ops.queueMicrotask(callback),
     setTimeout: (callback: () => void, milliseconds = 0) => ops.setTimer(callback, milliseconds),
     clearTimeout: (id: number) => ops.clearTimer(id),
   }
-  const former: [string, PropertyDescriptor | undefined][] = []
-  for (const [name, value] of Object.entries(replacements)) {
-    former.push([name, Object.getOwnPropertyDescriptor(globalThis, name)])
+  const scope = globalThis as unknown as Record<string, Any | undefined>
+  const former = ['Atomics', ...Object.keys(modelled)].map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const)
+  const put = (name: string, value: unknown): void => {
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false })
   }
+  for (const [name, inThread] of Object.entries(modelled)) {
+    const native = scope[name]
+    put(name, (...args: never[]) => (ops.inThread || native === undefined ? inThread(...args) : native(...args)))
+  }
+  put('Atomics', atomics)
   return () => {
     for (const [name, descriptor] of former) {
-      if (descriptor === undefined) delete (globalThis as Record<string, unknown>)[name]
+      if (descriptor === undefined) delete scope[name]
       else Object.defineProperty(globalThis, name, descriptor)
     }
   }

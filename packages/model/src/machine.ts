@@ -166,8 +166,10 @@ export class Machine {
       thread.options.before?.()
       const result = thread.run(thread.reaps)
       if (!thread.unwinding) {
+        if (!this.auditing) thread.result = result
+        if (isAsynchronous(result)) this.stop(thread, 'nondeterminism', `thread ${thread.name} returned a promise: the checker runs plain functions; use callbacks where the code under check has them`)
         this.turns(thread)
-        this.finish(thread, result)
+        this.finish(thread)
       } else if (!this.ended) {
         this.fail('nondeterminism', `thread ${thread.name} swallowed the suspension: a catch block caught what the checker throws to stop it, and went on without a further operation`)
       }
@@ -190,7 +192,7 @@ export class Machine {
     this.current = null
   }
 
-  private finish(thread: Thread, result: unknown): void {
+  private finish(thread: Thread): void {
     if (thread.position < thread.length) {
       this.fail('nondeterminism', `thread ${thread.name} did fewer operations when it was run again with the same results`)
       return
@@ -198,7 +200,6 @@ export class Machine {
     if (this.auditing) return
     if (this.mayDie(thread) && this.search.choose(2) === 1) this.bury(thread)
     if (thread.state !== DEAD) thread.state = DONE
-    thread.result = result
   }
 
   /** Callbacks of a thread whose function returned. */
@@ -209,9 +210,13 @@ export class Machine {
       if (thread.position < thread.length) turn = this.replay(thread, 'turn', 0) as [number, 'ok' | 'timed-out']
       else {
         if (thread.turns.length === 0 && thread.pending.length === 0) return
-        thread.state = LOOPING
-        if (!thread.granted) this.handOver(thread)
+        if (!thread.turnGranted) {
+          thread.state = LOOPING
+          thread.granted = false
+          this.handOver(thread)
+        }
         thread.granted = false
+        thread.turnGranted = false
         turn = thread.turns.shift()!
         this.note(thread, 'turn', 0, turn)
         this.tracer?.(thread, 'turn', '', turn[1], '')
@@ -345,6 +350,7 @@ export class Machine {
       const { clock, hb } = this.turnClocks.get(thread.turns[0]!)!
       search.order(clock)
       join(thread.hb, hb)
+      thread.turnGranted = true
     }
     if (thread.wakeClock !== null) {
       search.order(thread.wakeClock)
@@ -475,6 +481,8 @@ export class Machine {
       throw new Error('unreachable: a dead thread was picked')
     }
     this.declareDead(thread)
+    // The reaper may come before its next operation.
+    thread.granted = false
     this.tracer?.(thread, 'declared dead', '', '', 'and runs on')
   }
 
@@ -628,6 +636,10 @@ export class Machine {
     }
     this.clock += milliseconds
   }
+}
+
+function isAsynchronous(result: unknown): boolean {
+  return typeof result === 'object' && result !== null && typeof (result as { then?: unknown }).then === 'function'
 }
 
 function waitersOf(thread: Thread): readonly Waiter[] {

@@ -537,7 +537,7 @@ export class ModelledOps {
   /** A callback of the running thread after so many virtual milliseconds; returns its number. */
   setTimer(callback: () => void, milliseconds: number): number {
     const thread = this.machine.current
-    if (thread === null) throw new Error('heddle model: only threads can start timers')
+    if (thread === null) throw new Error('unreachable: a modelled timer outside of a thread')
     const id = thread.nextCallback++
     this.once(TIMER, () => {
       thread.pending.push({ thread, queue: null, view: null, index: 0, expected: 0, id, deadline: this.machine.clock + Math.max(0, milliseconds) })
@@ -559,7 +559,12 @@ export class ModelledOps {
   }
 
   queueMicrotask(callback: () => void): void {
-    this.machine.current?.microtasks.push(callback)
+    this.machine.current!.microtasks.push(callback)
+  }
+
+  /** Whether a modelled thread is running, rather than the body or its final check. */
+  get inThread(): boolean {
+    return this.machine.current !== null
   }
 
   agentLocal<T>(init: () => T): AgentLocal<T> {

@@ -73,6 +73,8 @@ export class Thread {
   unwinding = false
   /** It was picked and has not yet performed the operation that it was picked for. */
   granted = false
+  /** It was picked for a turn of its event loop. */
+  turnGranted = false
   /** Operations happen at once, without scheduling (in `before` and in effects). */
   direct = 0
   result: unknown = undefined
