@@ -1,7 +1,7 @@
 /** Codecs of variable size: bytes, text, JSON and structured values. Layout and invariants: codec.ts. */
 import { copy, get, getByte, set, setByte } from '#ops'
 import { checkMax, type Codec, INLINE_BYTES } from './codec.js'
-import { loadEncoded } from './codec-decode.js'
+import { dropEncoded, loadEncoded } from './codec-decode.js'
 import { encodeValue, storeEncoded } from './codec-encode.js'
 import { copyWordsIn, copyWordsOut, roundUp, scratch } from './codec-scratch.js'
 import { decodeUtf8, encodeUtf8, utf8Bound } from './codec-text.js'
@@ -24,12 +24,13 @@ abstract class BlockCodec<T> implements Codec<T> {
     private readonly name: string,
     protected readonly max: number,
     whole: boolean,
+    fixed: boolean = whole || max <= INLINE_BYTES,
   ) {
     checkMax(name, max)
     this.kind = `${name}(${max})`
     this.room = whole ? max : Math.min(max, INLINE_BYTES)
     this.bytes = roundUp(4 + this.room, 4)
-    this.fixed = this.room === max
+    this.fixed = fixed
   }
 
   abstract get inline(): Codec<T>
@@ -148,28 +149,47 @@ class JsonCodec<T> extends TextCodec<T> {
   }
 }
 
+/** In the length word of a value: references to counted objects belong to the slot. */
+const COUNTED_BIT = 1 << 30
+
 class ValueCodec<T> extends BlockCodec<T> {
-  constructor(max: number, whole = false) {
-    super('value', max, whole)
+  /** Not fixed unless whole, also where everything fits into the slot: the slot may own references. */
+  constructor(
+    max: number,
+    private readonly whole = false,
+  ) {
+    super('value', max, whole, whole)
   }
   get inline(): Codec<T> {
     return new ValueCodec<T>(this.max, true)
   }
   write(region: Region, at: number, value: T): void {
-    const encoded = encodeValue(value, { region, max: this.max, root: 'value' })
+    const encoded = encodeValue(value, { region, max: this.max, counted: !this.whole })
     const { length } = encoded
+    const word = encoded.isCounted ? length | COUNTED_BIT : length
     storeEncoded(region, this.place(region, at, length), encoded)
-    set(region.words, at >> 2, length)
+    // References first: an agent that dies in between leaves a count too high, never one too low.
     encoded.commit()
+    set(region.words, at >> 2, word)
   }
   read(region: Region, at: number): T {
-    const length = get(region.words, at >> 2)
+    const length = get(region.words, at >> 2) & ~COUNTED_BIT
     return (length === 0 ? undefined : loadEncoded(region, this.data(region, at, length), length)) as T
+  }
+  override free(region: Region, at: number): void {
+    const word = get(region.words, at >> 2)
+    const length = word & ~COUNTED_BIT
+    set(region.words, at >> 2, length)
+    try {
+      if (word !== length) dropEncoded(region, this.data(region, at, length), length)
+    } finally {
+      super.free(region, at)
+    }
   }
 }
 
 /**
- * Bytes, at most `max` of them (1 to 2^30). Written from any Uint8Array, read as a new one.
+ * Bytes, at most `max` of them (1 to 2^30 - 1). Written from any Uint8Array, read as a new one.
  * @throws ValueTooLargeError when written more than `max`.
  */
 export function bytes(max: number): Codec<Uint8Array> {

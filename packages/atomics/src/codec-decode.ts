@@ -6,6 +6,7 @@ import {
 } from './codec-format.js' // prettier-ignore
 import { copyWordsOut, Scratch, scratch } from './codec-scratch.js'
 import { decodeAscii, decodeKey, decodeUtf16 } from './codec-text.js'
+import { type CountedObject, isCountedClass } from './counted.js'
 import { HeddleError, NotShareableError } from './errors.js'
 import type { Region } from './region.js'
 import { shareableClass } from './shared-object.js'
@@ -22,6 +23,8 @@ class Decoder {
     private readonly bytes: Uint8Array<ArrayBuffer>,
     private readonly region: Region | undefined,
     private readonly borrowed: boolean,
+    /** Where to collect the bytes' own references; without it each object becomes a new reference. */
+    private readonly adopted?: CountedObject[],
   ) {}
 
   private get view(): DataView<ArrayBuffer> {
@@ -229,7 +232,11 @@ class Decoder {
     if (type === undefined)
       throw new NotShareableError(`no class is registered for the kind '${kind}' in this agent: call registerShareable('${kind}', Class) before`)
     this.release()
-    return (this.objects[number] = type.fromHandle({ heddle: kind, buffer: this.region.buffer, at, header }))
+    const handle = { heddle: kind, buffer: this.region.buffer, at, header }
+    if (!isCountedClass(type)) return (this.objects[number] = type.fromHandle(handle))
+    const object = this.adopted === undefined ? type.reopen(handle) : type.adopt(handle)
+    this.adopted?.push(object)
+    return (this.objects[number] = object)
   }
 
   private instance(): unknown {
@@ -261,6 +268,18 @@ function define(object: object, key: string, value: unknown, enumerable: boolean
  */
 export function decodeValue(bytes: Uint8Array<ArrayBuffer>, region?: Region): unknown {
   return new Decoder(bytes, region, false).read()
+}
+
+/** Releases the references that a counted encoded value of `length` bytes at `at` owns. What can't be decoded in this agent keeps its references. */
+export function dropEncoded(region: Region, at: number, length: number): void {
+  const own = scratch.get()
+  copyWordsOut(region, at, own, length)
+  const adopted: CountedObject[] = []
+  try {
+    new Decoder(own.bytes, region, true, adopted).read()
+  } finally {
+    for (const object of adopted) object.release()
+  }
 }
 
 /** Decodes `length` bytes of region memory from `at`, a multiple of 4, which the caller was handed. Throws as `decodeValue`. */

@@ -19,7 +19,8 @@ import {
 } from './codec-format.js' // prettier-ignore
 import { copyWordsIn } from './codec-scratch.js'
 import { encodeAscii, encodeUtf8, startsAscii } from './codec-text.js'
-import { NotShareableError, ValueTooLargeError } from './errors.js'
+import { type CountedObject, isCountedObject } from './counted.js'
+import { DisposedError, NotShareableError, ValueTooLargeError } from './errors.js'
 import type { Region } from './region.js'
 import { type SharedClass, SharedObject } from './shared-object.js'
 
@@ -31,6 +32,8 @@ export interface EncodeOptions {
   region?: Region
   /** Most bytes that the encoded form may take. */
   max?: number
+  /** Whether reference-counted objects may be part of it. Default true. */
+  counted?: boolean
 }
 
 /** An encoded value: the first `length` of `bytes` (and of `words`, the same memory). Valid until this agent encodes the next one. */
@@ -38,7 +41,9 @@ export interface EncodedValue {
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly words: Int32Array<ArrayBuffer>
   readonly length: number
-  /** Takes the references that reference-counted objects in the value carry. Called once, when the value is certain to be delivered. */
+  /** Whether reference-counted objects are part of it: then whoever keeps the bytes owns a reference to each, from `commit` to `dropEncoded`. */
+  readonly isCounted: boolean
+  /** Takes those references. Called once, when the bytes are where they will be kept. */
   commit(): void
 }
 
@@ -61,13 +66,14 @@ class Encoder implements EncodedValue {
   private root = 'value'
   private region: Region | undefined = undefined
   private max = Infinity
+  private mayCount = true
   private depth = 0
   private readonly path: (string | number)[] = []
   private count = 0
   private readonly seen: object[] = []
   private index: Map<object, number> | undefined = undefined
-  /** Objects whose handle takes a reference. */
-  private readonly counted: SharedObject[] = []
+  /** Reference-counted objects in the value. */
+  private readonly counted: CountedObject[] = []
   /** Numbers of the class instances that are being encoded. */
   private readonly open: number[] = []
 
@@ -80,6 +86,8 @@ class Encoder implements EncodedValue {
       this.root = options.root ?? 'value'
       this.region = options.region
       this.max = options.max ?? Infinity
+      this.mayCount = options.counted ?? true
+      this.counted.length = 0
       this.write(value)
       if (this.length > this.max) this.tooLarge(this.length)
       return this
@@ -94,8 +102,12 @@ class Encoder implements EncodedValue {
     }
   }
 
+  get isCounted(): boolean {
+    return this.counted.length > 0
+  }
+
   commit(): void {
-    if (this.counted.length > 0) for (const object of this.counted.splice(0)) object.toHandle()
+    if (this.counted.length > 0) for (const object of this.counted.splice(0)) object.retain()
   }
 
   private write(value: unknown): void {
@@ -400,13 +412,17 @@ class Encoder implements EncodedValue {
     const { kind } = value.constructor as unknown as SharedClass
     if (this.region === undefined) this.refuse(`a ${kind}, which only travels within its region`)
     if (value.region.id !== this.region.id) this.refuse(`a ${kind} of another region`)
-    if (value.isDisposed || value.toHandle === SharedObject.prototype.toHandle) value.toHandle()
-    else this.counted.push(value)
+    const { at, header } = value
+    if (value.isDisposed) throw new DisposedError(`this ${kind} was disposed of`)
+    if (isCountedObject(value)) {
+      if (!this.mayCount) this.refuse(`a ${kind}, whose reference a value of fixed size can't own`)
+      this.counted.push(value)
+    }
     this.tag(SHARED)
     this.string(kind)
     if (this.length + 16 > this.bytes.length) this.grow(16)
-    this.number(value.at)
-    this.number(value.header)
+    this.number(at)
+    this.number(header)
   }
 
   /**

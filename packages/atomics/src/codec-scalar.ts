@@ -1,9 +1,10 @@
 /** Codecs of one number or flag, and of references to shared objects. Layout and invariants: codec.ts. */
 import { get, getBig, getByte, getFloat, set, setBig, setByte, setFloat } from '#ops'
 import type { Codec } from './codec.js'
+import { isCountedClass, isCountedObject } from './counted.js'
 import { DisposedError, InvalidArgumentError, NotShareableError } from './errors.js'
 import type { Region } from './region.js'
-import { registerShareable, type SharedClass, SharedObject } from './shared-object.js'
+import { type Handle, registerShareable, type SharedClass, SharedObject } from './shared-object.js'
 
 function refuse(kind: string, wanted: string, value: unknown): never {
   throw new InvalidArgumentError(
@@ -100,9 +101,10 @@ class HandleCodec<T extends SharedObject> implements Codec<T> {
   readonly kind: string
   readonly bytes = 8
   readonly align = 4
-  readonly fixed = true
+  readonly fixed: boolean
   constructor(private readonly type: SharedClass<T>) {
     this.kind = `handle(${type.kind})`
+    this.fixed = !isCountedClass(type)
   }
   write(region: Region, at: number, value: T): void {
     if (!(value instanceof SharedObject) || (value.constructor as unknown as SharedClass).kind !== this.type.kind)
@@ -110,20 +112,29 @@ class HandleCodec<T extends SharedObject> implements Codec<T> {
     if (value.region !== region && value.region.id !== region.id) {
       throw new NotShareableError(`${this.kind}: the object lives in another region; a reference of 8 bytes only reaches objects of its own region`)
     }
-    const handle = value.toHandle()
-    set(region.words, at >> 2, handle.at)
-    set(region.words, (at >> 2) + 1, handle.header)
+    if (value.isDisposed) throw new DisposedError(`this ${this.type.kind} was disposed of`)
+    if (isCountedObject(value)) value.retain()
+    set(region.words, at >> 2, value.at)
+    set(region.words, (at >> 2) + 1, value.header)
   }
   read(region: Region, at: number): T {
-    const place = get(region.words, at >> 2)
-    if (place === 0) throw new DisposedError(`${this.kind}: no object was ever written here`)
-    return this.type.fromHandle({ heddle: this.type.kind, buffer: region.buffer, at: place, header: get(region.words, (at >> 2) + 1) })
+    const handle = this.handle(region, at)
+    if (handle.at === 0) throw new DisposedError(`${this.kind}: no object was ever written here`)
+    return isCountedClass(this.type) ? (this.type.reopen(handle) as SharedObject as T) : this.type.fromHandle(handle)
+  }
+  free(region: Region, at: number): void {
+    const handle = this.handle(region, at)
+    set(region.words, at >> 2, 0)
+    if (handle.at !== 0 && isCountedClass(this.type)) this.type.adopt(handle).release()
+  }
+  private handle(region: Region, at: number): Handle {
+    return { heddle: this.type.kind, buffer: region.buffer, at: get(region.words, at >> 2), header: get(region.words, (at >> 2) + 1) }
   }
 }
 
 /**
  * A reference to a shared object of one class, in the same region: 8 bytes. Reading opens the object; a stale reference throws
- * `DisposedError` then. A reference to a `SharedBox` carries one count, and so is read once.
+ * `DisposedError` then. The slot owns a reference to a `SharedBox`, and so isn't fixed: no fields of structs; each read is a new reference.
  * @throws NotShareableError when written an object of another region.
  */
 export function handle<T extends SharedObject>(type: SharedClass<T>): Codec<T> {

@@ -15,7 +15,7 @@
  *            a block of the region's memory, whose byte offset takes the place of the first word of data. In a struct and in an
  *            array the room is always `m`, so that nothing is outside (`inline`).
  * Invariants I1 Who may write a slot owns it alone until it hands it over, and who may read it was handed it: plain accesses.
- *            I2 A block has one owner, the slot that names it, until `free`.
+ *            I2 A block has one owner, the slot that names it, until `free`. So has a reference to a SharedBox (counted.ts).
  *            I3 A `write` that throws has allocated nothing, and has changed nothing where the codec is not a compound one. A compound
  *               one's slot may be half written: who keeps a former value there writes to private memory first (staging.ts).
  */
@@ -34,7 +34,7 @@ export interface Codec<T> {
   readonly bytes: number
   /** Alignment of a slot: 1, 2, 4 or 8. */
   readonly align: number
-  /** Whether a value never needs memory outside its slot. */
+  /** Whether a value is all in its slot: no memory outside, no references to reference-counted objects. */
   readonly fixed: boolean
   /** The same type with its largest value inside the slot, where this one isn't `fixed`. */
   readonly inline?: Codec<T>
@@ -45,7 +45,7 @@ export interface Codec<T> {
   write(region: Region, at: number, value: T): void
   /** The value in a slot, as a copy of its own. The caller was handed the slot. */
   read(region: Region, at: number): T
-  /** Gives back what `write` allocated outside the slot; only where not `fixed`. */
+  /** Gives back what the slot owns outside itself; only where not `fixed`. Each slot that was written is freed once, read or not. */
   free?(region: Region, at: number): void
 }
 
@@ -77,7 +77,8 @@ export function take<T>(codec: Codec<T>, region: Region, at: number): T {
  */
 export function fixedCodec<T>(codec: Codec<T>, use: string): Codec<T> {
   const fixed = codec.fixed ? codec : codec.inline
-  if (fixed?.fixed !== true) throw new InvalidArgumentError(`${use} takes codecs of fixed size; ${codec.kind} keeps values outside its slot`)
+  if (fixed?.fixed !== true)
+    throw new InvalidArgumentError(`${use} takes codecs of fixed size; ${codec.kind} owns memory or references outside its slot`)
   return fixed
 }
 
@@ -105,4 +106,4 @@ export function checkMax(name: string, max: number): void {
     throw new InvalidArgumentError(`${name}(max): max is a number of bytes, an integer from 1 to ${MAX_BYTES}, got ${String(max)}`)
   }
 }
-const MAX_BYTES = 2 ** 30
+const MAX_BYTES = 2 ** 30 - 1

@@ -5,7 +5,8 @@
  * Layout     +0 header · +4 count: references, those in handles included · +8 in handles: references that no agent has opened yet
  *            +12 bytes from the object to its codec's kind · +16 slot · kind (codec-kind.ts)
  * Invariants I1 count >= 1 while anybody may use the box. Who holds a reference may take another; from 0 nobody may.
- *            I2 A reference belongs to one JS object, or to one handle until `fromHandle` moves it to a JS object: in handles <= count.
+ *            I2 A reference belongs to one JS object, to one slot whose value names the box (counted.ts), or to one handle until
+ *               `fromHandle` moves it to a JS object: in handles <= count.
  *            I3 The value is written before the box is published and never changes: plain reads are race-free.
  * Pairs      `release` subtracts; whoever brings the count to 0 sees everything that others did before they released, and frees.
  * Progress   Wait-free, but for compare-exchange loops of `at` and `fromHandle`. References of an agent that died, or of a handle that
@@ -25,9 +26,6 @@ const IN_HANDLES = 2
 const KIND = 3
 const SLOT_AT = 16
 
-/** References that this agent has released. */
-const released = agentLocal(() => new WeakSet<object>())
-
 /** Settings of a new box. */
 export interface SharedBoxOptions<T> {
   codec: Codec<T>
@@ -40,7 +38,8 @@ export interface SharedBoxOptions<T> {
  *
  * Each JS object is one reference: `clone` makes another, `release` gives one up, the last frees value and memory. A handle carries
  * one, too: `toHandle` takes it, the one `fromHandle` that opens the handle adopts it. So each receiver needs a handle of its own,
- * and a handle that nobody opens keeps the box alive. Nothing blocks.
+ * and a handle that nobody opens keeps the box alive. Inside a value (a channel's element, another box) the slot owns a reference, and
+ * each read gives the reader one of its own to release. Nothing blocks.
  *
  * @example
  * const box = new SharedBox({ codec: utf8(1000) }, 'hello')
@@ -56,6 +55,8 @@ export class SharedBox<T> extends SharedObject {
   static readonly BYTES = SLOT_AT
   static readonly ALIGN = 8
   readonly codec: Codec<T>
+  /** Whether this reference was given up: the agent's own knowledge, since the box lives on. */
+  private readonly released = agentLocal(() => false)
 
   /** Makes a box with one reference. @throws RegionFullError, and what the codec throws for the value. */
   constructor(options: SharedBoxOptions<T> | Place, value?: T) {
@@ -92,13 +93,23 @@ export class SharedBox<T> extends SharedObject {
 
   /** A new reference to the box at a byte offset. @throws DisposedError when none lives there. */
   static at<T = unknown>(region: Region, at: number): SharedBox<T> {
-    const place = Place.open(region, at, SharedBox)
-    const index = (at >> 2) + COUNT
-    for (;;) {
-      const count = load(region.words, index)
-      if (count <= 0) throw new DisposedError(`the SharedBox at byte ${at} of this region was released by everyone`)
-      if (compareExchange(region.words, index, count, count + 1) === count) return new SharedBox<T>(place)
-    }
+    return reference<T>(Place.open(region, at, SharedBox))
+  }
+
+  /**
+   * A new reference, from a slot that owns one: see counted.ts.
+   * @internal
+   */
+  static reopen(handle: Handle): SharedBox<unknown> {
+    return reference(Place.openHandle(handle, SharedBox))
+  }
+
+  /**
+   * A slot's own reference, taken from it.
+   * @internal
+   */
+  static adopt(handle: Handle): SharedBox<unknown> {
+    return new SharedBox(Place.openHandle(handle, SharedBox))
   }
 
   /**
@@ -140,11 +151,20 @@ export class SharedBox<T> extends SharedObject {
     return new SharedBox<T>(Place.open(this.region, this.at, SharedBox, this.header))
   }
 
+  /**
+   * Adds a reference for a slot to own.
+   * @internal
+   */
+  retain(): void {
+    this.assertLive()
+    add(this.region.words, (this.at >> 2) + COUNT, 1)
+  }
+
   /** Gives this reference up; the last one frees the box. @throws DisposedError when it was given up before. */
   release(): void {
     this.assertLive()
     if (sub(this.region.words, (this.at >> 2) + COUNT, 1) === 1) super.dispose()
-    released.get().add(this)
+    this.released.set(true)
   }
 
   /** The same as `release`. */
@@ -163,16 +183,27 @@ export class SharedBox<T> extends SharedObject {
 
   /** Whether this reference was given up. */
   override get isDisposed(): boolean {
-    return released.get().has(this) || super.isDisposed
+    return this.released.get() || super.isDisposed
   }
 
   protected override assertLive(): void {
-    if (released.get().has(this)) throw new DisposedError('this reference to a SharedBox was released')
+    if (this.released.get()) throw new DisposedError('this reference to a SharedBox was released')
     super.assertLive()
   }
 
   protected override onDispose(): void {
     this.codec.free?.(this.region, this.at + SLOT_AT)
+  }
+}
+
+/** Adds a reference, unless the last one was released. */
+function reference<T>(place: Place): SharedBox<T> {
+  const { words } = place.region
+  const index = (place.at >> 2) + COUNT
+  for (;;) {
+    const count = load(words, index)
+    if (count <= 0) throw new DisposedError(`the SharedBox at byte ${place.at} of this region was released by everyone`)
+    if (compareExchange(words, index, count, count + 1) === count) return new SharedBox<T>(place)
   }
 }
 

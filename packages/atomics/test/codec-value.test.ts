@@ -1,18 +1,20 @@
 import { describe, expect, test } from 'vitest'
 import {
   AtomicInt32,
+  DisposedError,
   HeddleError,
   InvalidArgumentError,
   NotShareableError,
   Region,
   registerCloneable,
   registerErrorClass,
+  SeqLock,
   SharedBox,
   u32,
   value,
   ValueTooLargeError,
 } from '../src/index.js'
-import { decodeValue, encodeValue, loadEncoded, storeEncoded } from '../src/internal.js'
+import { decodeValue, encodeValue, loadEncoded, storeEncoded, take } from '../src/internal.js'
 import { randomValue } from './random-value.js'
 import { randomFrom, testSeed } from './support.js'
 
@@ -272,22 +274,60 @@ describe('classes and shared objects', () => {
     expect(() => trip([cell])).toThrow('disposed')
   })
 
-  test('a box in a value carries one reference, taken only when the value is delivered', () => {
+  test('a slot owns one reference to a box in its value, from write to free; each read is a new one', () => {
+    const { blocks } = region.stats()
     const box = new SharedBox({ codec: u32, region }, 7)
-    const codec = value(64)
-    const at = region.alloc(codec.bytes)
-    expect(() => codec.write(region, at, [box, 'x'.repeat(64)])).toThrow(ValueTooLargeError)
-    expect(() => codec.write(region, at, [box, () => 1])).toThrow(NotShareableError)
-    expect(box.count).toBe(1)
-    codec.write(region, at, [box, box])
-    expect(box.count).toBe(2)
-    const [first, second] = codec.read(region, at) as SharedBox<number>[]
-    expect(second).toBe(first)
-    expect(first!.value).toBe(7)
-    first!.release()
-    expect(box.count).toBe(1)
+    for (const codec of [value(64), value(10_000)]) {
+      const at = region.alloc(codec.bytes)
+      expect(() => codec.write(region, at, [box, 'x'.repeat(10_000)])).toThrow(ValueTooLargeError)
+      expect(() => codec.write(region, at, [box, () => 1])).toThrow(NotShareableError)
+      expect(box.count).toBe(1)
+      codec.write(region, at, [box, box, 'x'.repeat(codec.bytes > 100 ? 500 : 4)])
+      expect(box.count).toBe(2)
+      const [first, second] = codec.read(region, at) as SharedBox<number>[]
+      const [third] = take(codec, region, at) as SharedBox<number>[]
+      expect(second).toBe(first)
+      expect(third!.value).toBe(7)
+      expect(box.count).toBe(3)
+      first!.release()
+      third!.release()
+      codec.write(region, at, { never: ['read', box] })
+      expect(box.count).toBe(2)
+      codec.free!(region, at)
+      expect(box.count).toBe(1)
+      region.free(at)
+    }
     box.release()
+    expect(() => trip([box])).toThrow(DisposedError)
+    expect(region.stats().blocks).toBe(blocks)
+  })
+
+  test('a box in a box lives as long as that, and a place of fixed size refuses one', () => {
+    const { blocks } = region.stats()
+    const inner = new SharedBox({ codec: u32, region }, 7)
+    expect(() => new SeqLock(value(100), { region, value: { inner } })).toThrow(
+      "value.inner: a SharedBox, whose reference a value of fixed size can't own",
+    )
+    const outer = new SharedBox({ codec: value<SharedBox<number>[]>(100), region }, [inner])
+    inner.release()
+    for (let i = 0; i < 2; i++) {
+      const again = outer.value[0]!
+      expect([again.value, again.count]).toEqual([7, 2])
+      again.release()
+    }
+    outer.release()
+    expect(region.stats().blocks).toBe(blocks)
+  })
+
+  test('an error whose field is refused gives up the boxes in that field only', () => {
+    const box = new SharedBox({ codec: u32, region }, 7)
+    const codec = value(1000)
+    const at = region.alloc(codec.bytes)
+    codec.write(region, at, Object.assign(new Error('x', { cause: null }), { stack: '', bad: [box, () => 1] }))
+    expect(box.count).toBe(1)
+    codec.free!(region, at)
     region.free(at)
+    box.release()
   })
 
   test('storeEncoded and loadEncoded move large values', () => {

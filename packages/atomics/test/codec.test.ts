@@ -6,6 +6,7 @@ import {
   bool,
   bytes,
   type Codec,
+  DisposedError,
   f64,
   handle,
   i32,
@@ -152,6 +153,28 @@ describe('handle', () => {
     cell.dispose()
     expect(() => codec.read(region, at)).toThrow('stale')
     region.free(at)
+  })
+})
+
+describe('handle of a box', () => {
+  test('owns a reference, and so is not fixed', () => {
+    const { blocks } = region.stats()
+    const box = new SharedBox({ codec: i32, region }, 4)
+    const codec = handle(SharedBox)
+    expect(codec.fixed).toBe(false)
+    expect(() => struct({ box: codec })).toThrow(InvalidArgumentError)
+    const at = region.alloc(codec.bytes)
+    codec.free!(region, at)
+    codec.write(region, at, box)
+    box.release()
+    expect(() => codec.write(region, at, box)).toThrow(DisposedError)
+    const one = codec.read(region, at)
+    const two = take(codec, region, at)
+    expect([one.value, two.count]).toEqual([4, 2])
+    one.release()
+    two.release()
+    region.free(at)
+    expect(region.stats().blocks).toBe(blocks)
   })
 })
 
