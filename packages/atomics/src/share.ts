@@ -7,7 +7,7 @@
 import { codecOfKind } from './codec-kind.js'
 import { NotShareableError } from './errors.js'
 import { type Handle, shareableClass, SharedObject } from './shared-object.js'
-import { type StructClass, StructObject } from './struct.js'
+import { StructObject } from './struct.js'
 
 /** Replaces a leaf; returns the same value to leave it. */
 type Replace = (value: object) => unknown
@@ -15,18 +15,25 @@ type Replace = (value: object) => unknown
 /**
  * Turns a tree into one that `postMessage` can send: every shared object (and struct in place) becomes its handle.
  * A handle of a `SharedBox` carries a reference: revive it once.
- * @throws DisposedError for an object that was disposed of.
+ * @throws DisposedError for an object that was disposed of; no references are taken then.
  */
 export function share(value: unknown): unknown {
-  return transform(value, isShared, (object) => (object as SharedObject).toHandle())
+  const found = find(value, isShared) as (SharedObject | StructObject)[]
+  if (found.length === 0) return value
+  // Handles of boxes take references, so whatever is to fail fails first.
+  for (const object of found) if (object instanceof SharedObject && object.isDisposed) object.toHandle()
+  return copy(value, isShared, (object) => (object as SharedObject).toHandle(), new Map())
 }
 
 /**
  * Turns what `share` made, and `postMessage` brought, back: every handle becomes an object again, opened in this agent.
- * @throws NotShareableError for a handle of a kind that this agent has not registered; DisposedError for a stale one.
+ * @throws NotShareableError for a handle of a kind that this agent has not registered, before any is opened; DisposedError for a stale one.
  */
 export function revive(value: unknown): unknown {
-  return transform(value, isHandle, (handle) => open(handle as Handle))
+  const found = find(value, isHandle) as Handle[]
+  if (found.length === 0) return value
+  for (const handle of found) classOf(handle)
+  return copy(value, isHandle, (handle) => classOf(handle as Handle).fromHandle(handle as Handle), new Map())
 }
 
 function isShared(value: object): boolean {
@@ -43,35 +50,33 @@ function isHandle(value: object): boolean {
   )
 }
 
-function open(handle: Handle): unknown {
+function classOf(handle: Handle): { fromHandle(handle: Handle): unknown } {
   const type = shareableClass(handle.heddle)
-  if (type !== undefined) return type.fromHandle(handle)
+  if (type !== undefined) return type
   // A struct's kind says all that there is to know.
-  if (handle.heddle.startsWith('struct(')) return (codecOfKind(handle.heddle) as unknown as StructClass<never>).fromHandle(handle as never)
+  if (handle.heddle.startsWith('struct(')) return codecOfKind(handle.heddle) as unknown as { fromHandle(handle: Handle): unknown }
   throw new NotShareableError(
     `no class is registered for the kind '${handle.heddle}' in this agent: call registerShareable('${handle.heddle}', Class) before`,
   )
 }
 
-function transform(value: unknown, chosen: (value: object) => boolean, replace: Replace): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (chosen(value)) return replace(value)
-  return holds(value, chosen) ? copy(value, chosen, replace, new Map()) : value
-}
-
-/** Whether a chosen leaf can be reached. Iterative: trees may be deep. */
-function holds(root: object, chosen: (value: object) => boolean): boolean {
-  const seen = new Set<object>([root])
+/** All chosen leaves that can be reached. Iterative: a tree without any may be deep. */
+function find(value: unknown, chosen: (value: object) => boolean): object[] {
+  if (typeof value !== 'object' || value === null) return []
+  if (chosen(value)) return [value]
+  const found: object[] = []
+  const seen = new Set<object>([value])
   for (const container of seen) {
     for (const part of parts(container)) {
       if (typeof part !== 'object' || part === null || seen.has(part)) continue
-      if (chosen(part)) return true
+      if (chosen(part)) found.push(part)
       seen.add(part)
     }
   }
-  return false
+  return found
 }
 
+/** What a container holds; nothing for a leaf. */
 function* parts(container: object): Iterable<unknown> {
   if (Array.isArray(container) || container instanceof Set) yield* container
   else if (container instanceof Map) for (const entry of container) yield* entry

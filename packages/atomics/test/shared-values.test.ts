@@ -278,6 +278,20 @@ describe('share and revive', () => {
     expect(Object.getOwnPropertyNames(share(odd))).toEqual(['__proto__', 'cell'])
   })
 
+  test('a tree that can not be shared, or revived, takes no references', () => {
+    const box = new SharedBox({ codec: i32, region }, 1)
+    const gone = new AtomicInt32({ region })
+    gone.dispose()
+    expect(() => share([box, gone])).toThrow(DisposedError)
+    expect(box.count).toBe(1)
+    const sent = [...(share([box]) as unknown[]), { heddle: 'Unknown', buffer: region.buffer, at: 64, header: 1 }]
+    expect(() => revive(sent)).toThrow(NotShareableError)
+    const [again] = revive(sent.slice(0, 1)) as [SharedBox<number>]
+    expect(again.count).toBe(2)
+    again.release()
+    box.release()
+  })
+
   test('a kind that is not registered is refused by name', () => {
     class Alien extends SharedObject {
       static readonly kind = 'Alien'
