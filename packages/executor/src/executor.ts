@@ -38,7 +38,7 @@ export interface ExecutorOptions {
 }
 
 /** How a call is to be run. */
-export interface SpawnOptions {
+export interface CallOptions {
   /** For people: shown in errors and traces. */
   name?: string
   /** Ends the call for its spawner with the signal's reason; a task that has not started never runs. */
@@ -98,7 +98,8 @@ const capture = (resolve: (value: never) => void, reject: (error: unknown) => vo
 export class Executor {
   private ending: Promise<void> | undefined
 
-  private constructor(
+  /** Not for users: `Executor.start`. */
+  protected constructor(
     private readonly pool: Pool,
     private readonly submitter: Submitter,
     private readonly table: TaskTable,
@@ -110,7 +111,7 @@ export class Executor {
    * @throws WorkerStartError when a worker or its setup fails, or the host can't start workers; InvalidArgumentError
    */
   static async start(options: ExecutorOptions = {}): Promise<Executor> {
-    const executor = Executor.create(options)
+    const executor = this.create(options)
     try {
       await executor.crew!.begin()
     } catch (error) {
@@ -152,14 +153,14 @@ export class Executor {
     )
     submitter.onHungry = () => crew.grow()
     submitter.crashReason = (worker) => crew.reasonOf(worker)
-    return new Executor(pool, submitter, new TaskTable(pool), crew)
+    return new this(pool, submitter, new TaskTable(pool), crew)
   }
 
   /** The executor that the calling worker belongs to; undefined outside workers. */
   static current(): Executor | undefined {
     const here = currentPool.get()
     if (here === undefined) return undefined
-    return (here.executor ??= new Executor(here.pool, here.submitter(), here.table, undefined)) as Executor
+    return (here.executor ??= new this(here.pool, here.submitter(), here.table, undefined)) as Executor
   }
 
   /**
@@ -179,7 +180,7 @@ export class Executor {
    * As `run`, for calls that are joined in other ways, taken back, or limited in time.
    * @throws NotShareableError, InvalidArgumentError, and the signal's reason when it has fired already
    */
-  spawn<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: SpawnOptions): JoinHandle<R> {
+  spawn<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: CallOptions): JoinHandle<R> {
     const { submitter } = this
     const number = this.numberOf(task as unknown as TaskRef)
     if (!Array.isArray(args)) throw new InvalidArgumentError(`spawn takes the task's arguments as an array, got ${typeof args}`)
@@ -238,6 +239,11 @@ export class Executor {
    */
   shutdown(options: ShutdownOptions = {}): Promise<void> {
     return (this.ending ??= this.end(options.drain ?? true, options.timeout ?? 5000))
+  }
+
+  /** Whether `shutdown` or `terminate` has been called. */
+  get isShutDown(): boolean {
+    return this.ending !== undefined
   }
 
   /** Ends the workers at once; every open call rejects with `ShutdownError`. */

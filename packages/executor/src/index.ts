@@ -1,5 +1,5 @@
 export * from './errors.js'
-export { Executor, type ExecutorOptions, type ExecutorStats, type ShutdownOptions, type SpawnOptions, type WorkerStats } from './executor.js'
+export { Executor, type ExecutorOptions, type ExecutorStats, type ShutdownOptions, type CallOptions, type WorkerStats } from './executor.js'
 export { JoinHandle, type JoinState } from './join-handle.js'
 export type { MapOptions } from './map.js'
 export { type TaskFunction, TaskRef, type TaskResult, tasks, type Tasks } from './tasks.js'

@@ -69,7 +69,7 @@ export function prepareArguments(region: Region, args: readonly unknown[]): Enco
   const { length } = encoded
   const words = encoded.words.slice(0, (length + 3) >> 2)
   encoded.commit()
-  return { words, bytes: new Uint8Array(words.buffer), length, commit: () => undefined }
+  return { words, bytes: new Uint8Array(words.buffer), length, isCounted: false, commit: () => undefined }
 }
 
 /** Writes what `prepareArguments` made. */

@@ -19,9 +19,4 @@ export class NotOwnerError extends HeddleError {
   }
 }
 
-/** The wait could never end: what would have to happen first is prevented by the wait itself. */
-export class DeadlockError extends HeddleError {
-  constructor(message: string) {
-    super('ERR_DEADLOCK', message)
-  }
-}
+export { DeadlockError } from '@heddle/park'
