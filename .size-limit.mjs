@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { builtinModules } from 'node:module'
-import { root } from './scripts/lib/workspace.mjs'
+import { packages } from './scripts/lib/workspace.mjs'
 
 /**
  * What an application pays for importing one thing: gzip of the minified bundle of the built package and all that it needs.
@@ -14,13 +12,15 @@ const rows = [
   { package: 'heddle', import: '*', limit: '30 kB' },
 ]
 
-export default rows
-  .filter((row) => existsSync(join(root, 'packages', row.package, 'package.json')))
-  .map((row) => ({
-    name: `${row.package} ${row.import}`,
-    path: `packages/${row.package}/dist/index.js`,
-    import: row.import,
-    limit: row.limit,
-    gzip: true,
-    ignore: builtinModules.flatMap((name) => [name, `node:${name}`]),
-  }))
+export default packages().flatMap(({ folder, manifest }) =>
+  rows
+    .filter((row) => row.package === folder)
+    .map((row) => ({
+      name: `${row.package} ${row.import}`,
+      path: `packages/${folder}/${manifest.publishConfig.exports['.'].default}`,
+      import: row.import,
+      limit: row.limit,
+      gzip: true,
+      ignore: builtinModules.flatMap((name) => [name, `node:${name}`]),
+    })),
+)

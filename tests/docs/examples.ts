@@ -5,6 +5,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { transform } from 'esbuild'
 import { globSync } from 'tinyglobby'
 import ts from 'typescript'
+import { main, publishable } from '../pack/project.js'
 import { type Example, extractComments, extractMarkdown, type Found, slug } from './extract.js'
 
 export const root = resolve(import.meta.dirname, '../..')
@@ -41,20 +42,22 @@ export function collect(base: string = root): Found {
 
 /** The names that each built package exports: name → whether it is a value. */
 function exportsOfPackages(): Map<string, { specifier: string; names: Map<string, boolean> }> {
-  const folders = readdirSync(join(root, 'packages')).filter((folder) => existsSync(join(root, 'packages', folder, 'dist/index.d.ts')))
-  const roots = folders.map((folder) => join(root, 'packages', folder, 'dist/index.d.ts'))
+  const built = publishable().flatMap((one) => {
+    const types = main(one)?.replace(/\.js$/, '.d.ts')
+    return types === undefined ? [] : [{ one, types }]
+  })
+  const roots = built.map(({ types }) => types)
   const program = ts.createProgram(roots, compilerOptions)
   const checker = program.getTypeChecker()
   return new Map(
-    folders.map((folder, index) => {
-      const { name } = JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8')) as { name: string }
+    built.map(({ one }, index) => {
       const module = checker.getSymbolAtLocation(program.getSourceFile(roots[index]!)!)
       const names = new Map<string, boolean>()
       for (const symbol of module === undefined ? [] : checker.getExportsOfModule(module)) {
         const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
         names.set(symbol.name, (target.flags & ts.SymbolFlags.Value) !== 0)
       }
-      return [folder, { specifier: name, names }]
+      return [one.folder, { specifier: one.manifest.name, names }]
     }),
   )
 }

@@ -2,7 +2,22 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { attw, closure, emptyFolder, install, node, pack, type Package, publint, publishable, remove, root, specifiers, tsc } from './project.js'
+import {
+  attw,
+  closure,
+  emptyFolder,
+  install,
+  main,
+  node,
+  pack,
+  type Package,
+  publint,
+  publishable,
+  remove,
+  root,
+  specifiers,
+  tsc,
+} from './project.js'
 
 const packages = publishable()
 const temporary = emptyFolder()
@@ -12,7 +27,7 @@ const tarballs = new Map<Package, Promise<string>>()
 function packed(one: Package): Promise<string> {
   const known = tarballs.get(one)
   if (known !== undefined) return known
-  if (!existsSync(join(one.dir, 'dist', 'index.js'))) throw new Error(`packages/${one.folder} is not built: npm run build`)
+  if (main(one) === undefined) throw new Error(`packages/${one.folder} is not built: npm run build`)
   const tarball = pack(one, join(temporary, 'tarballs'))
   tarballs.set(one, tarball)
   return tarball

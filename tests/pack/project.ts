@@ -1,6 +1,6 @@
 /** Packs packages as they would be published and installs them, alone, into an empty project. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -58,6 +58,12 @@ export const pnpm = (cwd: string, args: string[]): Promise<string> => node(cwd, 
 export const tsc = (cwd: string, args: string[]): Promise<string> => node(cwd, [require.resolve('typescript/lib/tsc.js'), ...args])
 export const publint = (cwd: string, args: string[]): Promise<string> => node(cwd, [tool('publint'), ...args])
 export const attw = (cwd: string, args: string[]): Promise<string> => node(cwd, [tool('@arethetypeswrong/cli', 'attw'), ...args])
+
+/** The file that a package's own name leads to, or undefined before the package is built. */
+export function main({ dir, manifest }: Package): string | undefined {
+  const path = join(dir, manifest.publishConfig.exports['.']?.default ?? 'nowhere')
+  return existsSync(path) ? path : undefined
+}
 
 /** Packs a package; returns its tarball. */
 export async function pack({ dir, folder }: Package, into: string): Promise<string> {
