@@ -3,7 +3,11 @@ import { Executor as AnyExecutor, type ExecutorOptions, type JoinHandle, type Ma
 import { nodeHost } from '@heddle/node'
 import { defaultExecutor } from './default-executor.js'
 
-export * from './all.js'
+export * from '@heddle/atomics'
+export * from '@heddle/park'
+export * from '@heddle/sync'
+export * from '@heddle/scheduler'
+export * from '@heddle/executor'
 export { nodeHost } from '@heddle/node'
 
 /** A pool of workers that runs tasks in parallel: `Executor` of `@heddle/executor`, on Node's workers unless another host is given. */
