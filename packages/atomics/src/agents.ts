@@ -1,7 +1,7 @@
 /**
  * Identity of agents (JS threads) in a region: who may own a lock word, and whether that owner still lives.
  *
- * Layout     layout.ts, AGENT_*. A record's status word is `generation << 4 | phase`.
+ * Layout     layout.ts, AGENT_*. A record's status word is `phase | generation << 4 | reaper << 20`.
  *   phase    meaning
  *   FREE     nobody's; the generation is the one that the next owner gets
  *   ALIVE    an agent of that generation runs (or ran until a moment ago and nobody has noticed)
@@ -55,6 +55,11 @@ export function agentRecord(id: number): number {
   return AGENT_TABLE_AT + (id - 1) * AGENT_BYTES
 }
 
+/** The generation in a status word. */
+export function generationOf(status: number): number {
+  return (status >>> STATUS_SHIFT) & MAX_GENERATION
+}
+
 /** Which agent a lock word names; 0 for none. */
 export function ownerId(word: number): number {
   return (word >>> OWNER_SHIFT) & 0xff
@@ -81,7 +86,7 @@ export function registerAgent(words: Int32Array): AgentIdentity {
     const index = (agentRecord(id) >> 2) + A_STATUS
     const status = load(words, index)
     if ((status & PHASE_MASK) !== PHASE_FREE) continue
-    if (compareExchange(words, index, status, status | PHASE_ALIVE) === status) return new AgentIdentity(id, status >>> STATUS_SHIFT, agentRecord(id))
+    if (compareExchange(words, index, status, status | PHASE_ALIVE) === status) return new AgentIdentity(id, generationOf(status), agentRecord(id))
   }
   throw new AgentLimitError(`all ${capacity} agent slots of this region are taken: create the region with a larger \`agents\` (at most 255)`)
 }
@@ -94,6 +99,7 @@ export function isOwnerGone(words: Int32Array, word: number): boolean {
   const id = ownerId(word)
   if (id === 0) return false
   const status = load(words, (agentRecord(id) >> 2) + A_STATUS)
-  const alive = aliveStatus(word)
-  return status !== alive && status !== ((alive & ~PHASE_MASK) | PHASE_DEAD)
+  if (generationOf(status) !== ((word >>> OWNER_GENERATION_SHIFT) & MAX_GENERATION)) return true
+  const phase = status & PHASE_MASK
+  return phase !== PHASE_ALIVE && phase !== PHASE_DEAD
 }

@@ -58,12 +58,10 @@ export const AGENT_TABLE_AT = 1024
  *   line 5  spare
  */
 export const AGENT_BYTES = 6 * LINE_BYTES
-/** generation << 4 | PHASE_*. */
+/** PHASE_* | generation << 4 | id of the reaper << 20 (while DEAD or REAPED). */
 export const A_STATUS = 0
 /** Nonzero: the agent is asked to stop (seen at every park and safepoint). */
 export const A_SHUTDOWN = 1
-/** Tag of the agent that reaps this one. */
-export const A_REAPER = 2
 /** The platform's number for the thread, by which its creator knows it; 0 when it has none. */
 export const A_THREAD = 3
 /** RUNNING, IDLE or RUNG; see park/sleeper.ts. */
@@ -97,6 +95,7 @@ export const PHASE_RETIRED = 3
 export const PHASE_REAPED = 4
 export const PHASE_MASK = 0xf
 export const STATUS_SHIFT = 4
+export const REAPER_SHIFT = 20
 export const MAX_AGENTS = 255
 export const MAX_GENERATION = 0xffff
 

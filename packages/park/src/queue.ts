@@ -4,7 +4,7 @@
  * Source     WebKit's WTF::ParkingLot and parking_lot_core (park and unpark with callbacks under the queue's lock); ticket order
  *            kept across retries; recovery from the records, our own.
  * Layout     layout.ts, Q_*. The lock word is 0, or the holder's tag with CONTENDED set when somebody may sleep on it.
- * Invariants Q1 Every record with W_QUEUE = q, W_LINKED = 1 and phase WAITING (or LINK) is a waiter of q, whatever the links say:
+ * Invariants Q1 Every record with W_QUEUE = q, W_LINKED = 1 that may be claimed (or is a LINK) is a waiter of q, whatever the links say:
  *               records are the truth, links are hints that `rebuild` makes anew.
  *            Q2 W_LINKED is raised, and a record becomes WAITING in q, only under q's lock (an owner takes back its own claim there
  *               too); so under the lock the set of waiters only shrinks, by claims and cancels.
@@ -17,7 +17,7 @@
  *            for at most 1 ms at a time (a holder that died is then seen), or goes on spinning where it may not block.
  */
 import { compareExchange, exchange, get, load, limits, notify, pause, set, store, wait } from '@heddle/atomics/ops'
-import { A_HEIR, isOwnerAlive, ownerId, agentRecord, A_STATUS, OWNER_GENERATION_SHIFT, MAX_GENERATION, STATUS_SHIFT } from '@heddle/atomics/internal'
+import { A_HEIR, A_STATUS, agentRecord, generationOf, isOwnerAlive, MAX_GENERATION, OWNER_GENERATION_SHIFT, ownerId } from '@heddle/atomics/internal'
 import { forEachRecord } from './slab.js'
 import type { Agent } from './agent.js'
 import { canBlock } from './can-block.js'
@@ -37,7 +37,7 @@ import {
   W_TICKET,
   WAITING,
 } from './layout.js'
-import { phaseOf, setPhase } from './record.js'
+import { isClaimable, phaseOf, setPhase } from './record.js'
 import { revokeFrom } from './lock-word.js'
 
 /** Somebody may sleep on the queue's lock: whoever unlocks must notify. */
@@ -189,8 +189,8 @@ function rebuild(agent: Agent, q: number, deadHolder: number): void {
   const waiters: number[] = []
   forEachRecord(words, agent.region.agents, (r) => {
     if (load(words, r + W_QUEUE) !== q || load(words, r + W_LINKED) === 0) return
-    const phase = phaseOf(load(words, r + W_STATE))
-    if (phase === WAITING || phase === LINK) waiters.push(r)
+    const state = load(words, r + W_STATE)
+    if (isClaimable(state) || phaseOf(state) === LINK) waiters.push(r)
     else store(words, r + W_LINKED, 0)
   })
   waiters.sort((a, b) => (load(words, a + W_TICKET) - load(words, b + W_TICKET)) | 0)
@@ -209,10 +209,10 @@ function rebuild(agent: Agent, q: number, deadHolder: number): void {
 function recoverHeir(words: Int32Array, q: number, deadHolder: number): void {
   const record = agentRecord(ownerId(deadHolder)) >> 2
   // The slot's next generation can't have begun: the reaper itself takes this lock before that, when there is an heir.
-  if (load(words, record + A_STATUS) >>> STATUS_SHIFT !== ((deadHolder >>> OWNER_GENERATION_SHIFT) & MAX_GENERATION)) return
+  if (generationOf(load(words, record + A_STATUS)) !== ((deadHolder >>> OWNER_GENERATION_SHIFT) & MAX_GENERATION)) return
   const heir = load(words, record + A_HEIR)
   if (heir === 0 || load(words, heir + W_QUEUE) !== q) return
-  const phase = phaseOf(load(words, heir + W_STATE))
-  if (phase === WAITING || phase === CANCELLED) revokeFrom(words, load(words, heir + W_LOCK), heir)
+  const state = load(words, heir + W_STATE)
+  if (isClaimable(state) || phaseOf(state) === CANCELLED) revokeFrom(words, load(words, heir + W_LOCK), heir)
   store(words, record + A_HEIR, 0)
 }

@@ -9,8 +9,8 @@
  *   DEAD → REAPED              its own waiters are out, notifies that it had got and grants that it had not taken are passed on;
  *                              what still names it as owner was its own: whoever wants it takes it over, as poisoned
  *   REAPED → FREE              everybody who waits anywhere in the region has been told to look again; generation + 1
- * Invariants D1 Every step can be done twice. A reaper that dies is replaced: who reaps it finds DEAD and REAPED slots with its tag
- *               in A_REAPER and begins anew.
+ * Invariants D1 Every step can be done twice. A reaper that dies is replaced: its id is in the status word of the slot that it was
+ *               reaping from the same store that declared the death, and who reaps it begins that slot anew.
  *            D2 A waiter looks at its lock's owner after it became WAITING, and is told to look again after REAPED: it can't sleep
  *               on a lock whose owner is gone.
  * Rejected   A list of the queues that an agent is working on (`intent`): telling every waiter to look again finds the same queues,
@@ -22,21 +22,19 @@ import {
   A_BLOCKED,
   A_HEIR,
   A_MODE,
-  A_REAPER,
   A_STATUS,
   A_THREAD,
   agentRecord,
+  generationOf,
   MAX_GENERATION,
-  OWNER_GENERATION_SHIFT,
-  OWNER_SHIFT,
   PHASE_ALIVE,
   PHASE_DEAD,
   PHASE_FREE,
   PHASE_MASK,
   PHASE_REAPED,
   PHASE_RETIRED,
+  REAPER_SHIFT,
   STATUS_SHIFT,
-  LOCKED_BIT,
 } from '@heddle/atomics/internal'
 import type { Agent } from './agent.js'
 import { BELL, CANCELLED, CASE_RECHECK, CASE_TOKEN, FREE, GRANTED, NOTIFIED, W_LOCK, W_QUEUE, W_STATE, W_TOKEN, WAITING } from './layout.js'
@@ -53,7 +51,7 @@ export function reapThread(agent: Agent, threadId: number): number {
   for (let id = 1; id <= agent.region.agents; id++) {
     const record = agentRecord(id) >> 2
     const status = load(agent.words, record + A_STATUS)
-    if ((status & PHASE_MASK) === PHASE_ALIVE && load(agent.words, record + A_THREAD) === threadId && id !== agent.id && reap(agent, id, status >>> STATUS_SHIFT)) reaped++
+    if ((status & PHASE_MASK) === PHASE_ALIVE && load(agent.words, record + A_THREAD) === threadId && id !== agent.id && reap(agent, id, generationOf(status))) reaped++
   }
   return reaped
 }
@@ -66,27 +64,29 @@ export function reap(agent: Agent, id: number, generation: number): boolean {
   const record = agentRecord(id) >> 2
   const alive = (generation << STATUS_SHIFT) | PHASE_ALIVE
   const { words } = agent
-  if (compareExchange(words, record + A_STATUS, alive, (generation << STATUS_SHIFT) | PHASE_DEAD) !== alive) return false
-  store(words, record + A_REAPER, agent.tag)
+  if (compareExchange(words, record + A_STATUS, alive, statusOf(agent, generation, PHASE_DEAD)) !== alive) return false
   finish(agent, id, generation)
   return true
+}
+
+/** The status word of a slot that this agent reaps. */
+function statusOf(agent: Agent, generation: number, phase: number): number {
+  return (agent.id << REAPER_SHIFT) | (generation << STATUS_SHIFT) | phase
 }
 
 /** The steps from DEAD to FREE; every one can be done twice (D1). */
 function finish(agent: Agent, id: number, generation: number): void {
   const { words } = agent
   const record = agentRecord(id) >> 2
-  const tag = (generation << OWNER_GENERATION_SHIFT) | (id << OWNER_SHIFT) | LOCKED_BIT
   recoverHeir(agent, record)
   const passed: number[] = []
   forEachRecordOf(words, record, (r) => giveBack(agent, r, passed))
   for (const main of passed) deliver(agent, main)
-  store(words, record + A_STATUS, (generation << STATUS_SHIFT) | PHASE_REAPED)
+  store(words, record + A_STATUS, statusOf(agent, generation, PHASE_REAPED))
   recheckEverybody(agent)
-  reapTheReaped(agent, tag)
+  reapTheReaped(agent, id)
   store(words, record + A_BLOCKED, 0)
   store(words, record + A_THREAD, 0)
-  store(words, record + A_REAPER, 0)
   store(words, record + A_STATUS, generation === MAX_GENERATION ? PHASE_RETIRED : ((generation + 1) << STATUS_SHIFT) | PHASE_FREE)
 }
 
@@ -151,12 +151,14 @@ function recheckEverybody(agent: Agent): void {
 }
 
 /** The dead agent may have been a reaper itself: its work is begun anew. */
-function reapTheReaped(agent: Agent, tag: number): void {
+function reapTheReaped(agent: Agent, reaper: number): void {
   const { words } = agent
   for (let id = 1; id <= agent.region.agents; id++) {
     const record = agentRecord(id) >> 2
     const status = load(words, record + A_STATUS)
     const phase = status & PHASE_MASK
-    if ((phase === PHASE_DEAD || phase === PHASE_REAPED) && compareExchange(words, record + A_REAPER, tag, agent.tag) === tag) finish(agent, id, status >>> STATUS_SHIFT)
+    if ((phase !== PHASE_DEAD && phase !== PHASE_REAPED) || status >>> REAPER_SHIFT !== reaper) continue
+    const generation = generationOf(status)
+    if (compareExchange(words, record + A_STATUS, status, statusOf(agent, generation, PHASE_DEAD)) === status) finish(agent, id, generation)
   }
 }
