@@ -29,12 +29,12 @@ await compare('AtomicInt32.load', {
 })
 await compare('AtomicInt32.store', {
   bare: (n) => {
-    let seen = 0
+    const seen = 0
     for (let i = 0; i < n; i++) Atomics.store(words, 5, i)
     return seen
   },
   cell: (n) => {
-    let seen = 0
+    const seen = 0
     for (let i = 0; i < n; i++) int.store(i)
     return seen
   },
@@ -137,12 +137,12 @@ await compare('AtomicUint32.load', {
 })
 await compare('AtomicUint32.store', {
   bare: (n) => {
-    let seen = 0
+    const seen = 0
     for (let i = 0; i < n; i++) Atomics.store(words, 5, i)
     return seen
   },
   cell: (n) => {
-    let seen = 0
+    const seen = 0
     for (let i = 0; i < n; i++) uint.store(i)
     return seen
   },
@@ -245,12 +245,12 @@ await compare('AtomicBool.load', {
 })
 await compare('AtomicBool.store', {
   bare: (n) => {
-    let seen = 0
+    const seen = 0
     for (let i = 0; i < n; i++) Atomics.store(words, 5, i & 1)
     return seen
   },
   cell: (n) => {
-    let seen = 0
+    const seen = 0
     for (let i = 0; i < n; i++) bool.store((i & 1) !== 0)
     return seen
   },
@@ -329,12 +329,12 @@ await compare('AtomicBigInt64.load', {
 })
 await compare('AtomicBigInt64.store', {
   bare: (n) => {
-    let seen = 0
+    const seen = 0
     for (let i = 0; i < n; i++) Atomics.store(words64, 5, 7n)
     return seen
   },
   cell: (n) => {
-    let seen = 0
+    const seen = 0
     for (let i = 0; i < n; i++) big.store(7n)
     return seen
   },

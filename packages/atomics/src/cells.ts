@@ -376,8 +376,8 @@ export class AtomicBool extends SharedObject implements AtomicCell<boolean> {
   /** Sets the value to `replacement` if it is `expected`; returns whether it was. */
   compareExchange(expected: boolean, replacement: boolean): boolean {
     if (inlinePeek(this.view, 0) !== this.header) this.assertLive()
-    const word = expected ? 1 : 0
-    return inlineCompareExchange(this.view, 1, word, replacement ? 1 : 0) === word
+    const word = replacement ? 1 : 0
+    return expected ? inlineCompareExchange(this.view, 1, 1, word) === 1 : inlineCompareExchange(this.view, 1, 0, word) === 0
   }
 
   /** Replaces the value by `next(value)` in one step; returns the **new** value. See `AtomicInt32.update`. */
