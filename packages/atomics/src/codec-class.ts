@@ -1,8 +1,16 @@
 /** Which classes of the user's own, and which errors, the value codec may encode and make again. */
 import { agentLocal } from '#ops'
-import * as errors from './errors.js'
-
-const { InvalidArgumentError } = errors
+import {
+  AgentLimitError,
+  DisposedError,
+  HeddleError,
+  InvalidArgumentError,
+  MemoryDamageError,
+  NotShareableError,
+  RegionFormatError,
+  RegionFullError,
+  ValueTooLargeError,
+} from './errors.js'
 
 /** How instances of one class travel. */
 export interface Cloning<T, R> {
@@ -29,14 +37,16 @@ function own(): {
 } {
   const errorName = new Map<object, string>()
   const errorClass = new Map<string, ErrorClass>()
-  const builtin = [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError]
-  for (const type of [...builtin, ...Object.values(errors)] as ErrorClass[]) {
+  const language = [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError]
+  const misuse = [HeddleError, InvalidArgumentError, DisposedError, NotShareableError, ValueTooLargeError]
+  const memory = [RegionFullError, RegionFormatError, AgentLimitError, MemoryDamageError]
+  for (const type of [...language, ...misuse, ...memory] as ErrorClass[]) {
     errorName.set(type.prototype as object, type.name)
     errorClass.set(type.name, type)
   }
   return { byPrototype: new Map(), byName: new Map(), errorName, errorClass }
 }
-const known = agentLocal(own)
+const known = /* @__PURE__ */ agentLocal(own)
 
 /**
  * Lets values hold instances of a class: `encode` turns one into a structured value where it is sent, `decode` makes one where it

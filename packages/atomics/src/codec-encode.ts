@@ -508,7 +508,7 @@ export function storeEncoded(region: Region, at: number, encoded: EncodedValue):
   copyWordsIn(region, at, encoded.words, encoded.length)
 }
 
-const encoders = agentLocal(() => new Encoder())
+const encoders = /* @__PURE__ */ agentLocal(() => new Encoder())
 
 /**
  * Encodes a value into private memory: undefined, null, booleans, numbers, bigints, strings, plain objects and arrays (cycles and holes

@@ -14,22 +14,21 @@ import type { Region } from './region.js'
 import { shareableClass } from './shared-object.js'
 import { struct } from './struct.js'
 
-const SCALARS = new Map<string, Codec<unknown>>([i32, u32, f64, bool, bigint64].map((codec) => [codec.kind, codec as Codec<unknown>]))
-const SIZED = new Map<string, (max: number) => Codec<unknown>>([
-  ['bytes', bytes],
-  ['utf8', utf8],
-  ['json', json],
-  ['value', value],
-])
+const SCALARS: Readonly<Record<string, Codec<unknown>>> = { i32, u32, f64, bool, bigint64 }
+const SIZED: Readonly<Record<string, (max: number) => Codec<unknown>>> = { bytes, utf8, json, value }
 
-const parsed = agentLocal(() => new Map<string, Codec<unknown>>())
+function scalar(kind: string): Codec<unknown> | undefined {
+  return Object.hasOwn(SCALARS, kind) ? SCALARS[kind] : undefined
+}
+
+const parsed = /* @__PURE__ */ agentLocal(() => new Map<string, Codec<unknown>>())
 
 /**
  * The codec of a kind. Parsed once in each agent.
  * @throws NotShareableError for a codec of the user's own, or a class, that this agent has not registered.
  */
 export function codecOfKind(kind: string): Codec<unknown> {
-  const known = SCALARS.get(kind) ?? parsed.get().get(kind)
+  const known = scalar(kind) ?? parsed.get().get(kind)
   if (known !== undefined) return known
   const codec = new Parser(kind).whole()
   parsed.get().set(kind, codec)
@@ -49,7 +48,7 @@ class Parser {
 
   private codec(): Codec<unknown> {
     const name = this.word(/[\w$.-]+/y)
-    if (this.text[this.at] !== '(') return SCALARS.get(name) ?? registeredCodec(name) ?? this.unknown(`registerCodec a codec of the kind '${name}'`)
+    if (this.text[this.at] !== '(') return scalar(name) ?? registeredCodec(name) ?? this.unknown(`registerCodec a codec of the kind '${name}'`)
     this.expect('(')
     const codec = this.parameters(name)
     this.expect(')')
@@ -57,8 +56,7 @@ class Parser {
   }
 
   private parameters(name: string): Codec<unknown> {
-    const sized = SIZED.get(name)
-    if (sized !== undefined) return sized(Number(this.word(/\d+/y)))
+    if (Object.hasOwn(SIZED, name)) return SIZED[name]!(Number(this.word(/\d+/y)))
     switch (name) {
       case 'array': {
         const element = this.codec()

@@ -42,7 +42,7 @@ const KEPT_BYTES = 1 << 20
 const LOOP_WORDS = 24
 
 /** This agent's scratch, for uses in which no foreign code runs between filling and reading it. */
-export const scratch = agentLocal(() => new Scratch())
+export const scratch = /* @__PURE__ */ agentLocal(() => new Scratch())
 
 /** The least multiple of `unit` (a power of two) that is not below `value`. */
 export function roundUp(value: number, unit: number): number {

@@ -10,11 +10,11 @@ import { agentLocal } from '#ops'
 
 const LOOP_CHARACTERS = 16
 
-const encoder = agentLocal(() => new TextEncoder())
+const encoder = /* @__PURE__ */ agentLocal(() => new TextEncoder())
 /** `ignoreBOM`: a leading U+FEFF is part of the value. */
-const decoder = agentLocal(() => new TextDecoder('utf-8', { ignoreBOM: true }))
+const decoder = /* @__PURE__ */ agentLocal(() => new TextDecoder('utf-8', { ignoreBOM: true }))
 
-const decoder16 = agentLocal(() => new TextDecoder('utf-16le', { ignoreBOM: true }))
+const decoder16 = /* @__PURE__ */ agentLocal(() => new TextDecoder('utf-16le', { ignoreBOM: true }))
 
 /** Bytes that `encodeUtf8` may need for a string. */
 export function utf8Bound(text: string): number {
@@ -65,25 +65,23 @@ export function decodeAscii(source: Uint8Array<ArrayBuffer>, at: number, length:
 export function decodeUtf16(source: Uint8Array<ArrayBuffer>, at: number, length: number, loose: boolean): string {
   if (!loose && length > LOOP_CHARACTERS) return decoder16.get().decode(source.subarray(at, at + length * 2))
   let text = ''
-  for (let i = at; i < at + length * 2; i += 2) text += fromCharCode(source[i]! | (source[i + 1]! << 8))
+  for (let i = at; i < at + length * 2; i += 2) text += String.fromCharCode(source[i]! | (source[i + 1]! << 8))
   return text
 }
-
-const { fromCharCode } = String
 
 /** Four characters a call: a quarter of the intermediate strings of a plain loop. */
 function decodeShort(source: Uint8Array<ArrayBuffer>, at: number, length: number): string {
   let text = ''
   let i = at
   const end = at + length
-  for (; i + 4 <= end; i += 4) text += fromCharCode(source[i]!, source[i + 1]!, source[i + 2]!, source[i + 3]!)
+  for (; i + 4 <= end; i += 4) text += String.fromCharCode(source[i]!, source[i + 1]!, source[i + 2]!, source[i + 3]!)
   switch (end - i) {
     case 1:
-      return text + fromCharCode(source[i]!)
+      return text + String.fromCharCode(source[i]!)
     case 2:
-      return text + fromCharCode(source[i]!, source[i + 1]!)
+      return text + String.fromCharCode(source[i]!, source[i + 1]!)
     case 3:
-      return text + fromCharCode(source[i]!, source[i + 1]!, source[i + 2]!)
+      return text + String.fromCharCode(source[i]!, source[i + 1]!, source[i + 2]!)
     default:
       return text
   }
@@ -91,7 +89,7 @@ function decodeShort(source: Uint8Array<ArrayBuffer>, at: number, length: number
 
 const KEY_SLOTS = 1024
 /** Property names seen lately, so that a decoded object's keys are not made anew: a direct-mapped table. */
-const keys = agentLocal(() => new Array<string>(KEY_SLOTS).fill(''))
+const keys = /* @__PURE__ */ agentLocal(() => new Array<string>(KEY_SLOTS).fill(''))
 
 /** Like `decodeAscii`, for property names. */
 export function decodeKey(source: Uint8Array<ArrayBuffer>, at: number, length: number): string {

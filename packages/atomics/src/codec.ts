@@ -82,7 +82,7 @@ export function fixedCodec<T>(codec: Codec<T>, use: string): Codec<T> {
   return fixed
 }
 
-const registered = agentLocal(() => new Map<string, Codec<unknown>>())
+const registered = /* @__PURE__ */ agentLocal(() => new Map<string, Codec<unknown>>())
 
 /**
  * Makes a codec of your own known to this agent, so that shared objects that use it can be opened here. Do it in each agent, before.

@@ -32,7 +32,7 @@ const WRITER = 2
 const KIND = 3
 const SLOTS_AT = 16
 
-const staging = new Staging()
+const staging = /* @__PURE__ */ new Staging()
 
 /** Settings of a new SeqLock. */
 export interface SeqLockOptions<T> {
