@@ -3,23 +3,24 @@
  *
  * Source     The lock is Drepper's mutex2 ("Futexes Are Tricky") with the owner in the word, taken over from the dead like park's queue locks.
  * Layout     H_ALLOC_LOCK  0, or the holder's tag · bit 1 CONTENDED (somebody sleeps on the word: unlocking notifies)
- *            A_PENDING     in the agent's record: the block that it is taking or releasing; A_PENDING_OWNER: the tag that wrote it
+ *            A_PENDING     in the agent's record: the block that it is taking; A_PENDING_OWNER: the tag that wrote it
  * Invariants I1 The holder alone touches the heap. Who finds a holder that is not alive takes the lock over by compare-exchange and
  *               rebuilds all hints from the block headers before anything else.
  *            I2 A_PENDING names a block from before it becomes used until just before `alloc` returns (the memory is zeroed in between,
- *               outside the lock), and a block from before it becomes free until it is. It is 0 whenever the agent is in no call.
+ *               outside the lock). It is 0 whenever the agent is not in `alloc`.
  *               So a block named by an owner that is dead was given to nobody, and becomes free: with the lock's take-over, when
  *               the reaper calls `reclaim`, or at the latest when the slot's next owner first uses the heap.
  * Pairs      unlock's compareExchange publishes the heap to the next successful lock. A dead holder's writes are ordered before the
  *            store of its status word by whoever learned of the death, which isOwnerAlive reads.
  *            The last store of A_PENDING (0) is seen by the load of whoever rebuilds.
- * Progress   A death inside alloc leaks nothing; one inside free frees the block or, before the lock was taken, leaves it allocated.
+ * Progress   A death inside alloc leaks nothing. One inside free leaves the block allocated up to the store that makes it free (mostly: while
+ *            it waits for the lock), and free from then on; what nobody else knows is leaked.
  *            A death after alloc returned leaks what the caller had not yet stored, as with any allocator.
  *            An exception that is not ours inside the lock (the stack overflowed) leaves it held by a live agent: that agent's next call
  *            takes it over from itself, others wait until then.
  *            Lock order among running agents is arbitrary; a waiter looks again at least every millisecond.
  * Rejected   The owner's tag in the block's header (a store more for each block, and a walk of the heap for each death).
- *            Zeroing under the lock (256 MB take 50 ms).
+ *            Zeroing under the lock (a large block takes milliseconds, and everybody waits).
  */
 import { compareExchange, fill, get, limits, load, notify, pause, set, store, wait } from '#ops'
 import { type AgentIdentity, agentRecord, isOwnerAlive } from './agents.js'
@@ -91,7 +92,7 @@ export class Allocator {
     const { heap } = this
     const me = this.lock()
     const state = heap.probe(at)
-    if (state === 1) heap.release(at - HEADER_BYTES, pendingWord(me.at))
+    if (state === 1) heap.release(at - HEADER_BYTES)
     this.unlock(me)
     if (state !== 1) throw new InvalidArgumentError(notAllocated(at, state === 0))
   }
@@ -108,7 +109,7 @@ export class Allocator {
     return this.locked(() => this.heap.check())
   }
 
-  /** Frees the block that a dead agent of slot `id` had in hand, if any. For the reaper, before the slot is used again; safe to repeat. */
+  /** Frees the block that a dead agent of slot `id` was allocating, if any. For the reaper, before the slot is used again; safe to repeat. */
   reclaim(id: number): void {
     this.locked((me) => {
       this.settle(id, me)
@@ -204,13 +205,13 @@ export class Allocator {
     throw new MemoryDamageError([`the block header at byte ${damaged} was overwritten; what follows it will not be reused`])
   }
 
-  /** Under the lock, with the heap in order: frees the block that the slot's agent had in hand when it died or threw. */
+  /** Under the lock, with the heap in order: frees the block that the slot's agent was allocating when it died or threw. */
   private settle(id: number, me: AgentIdentity): void {
     const { words, heap } = this
     const pending = pendingWord(agentRecord(id))
     if (id !== me.id && isOwnerAlive(words, load(words, pending + 1))) return
     const block = load(words, pending)
-    if (block !== 0 && heap.probe(block + HEADER_BYTES) === 1) heap.release(block, pending)
+    if (block !== 0 && heap.probe(block + HEADER_BYTES) === 1) heap.release(block)
     store(words, pending, 0)
     if (id === me.id) store(words, pending + 1, me.tag)
   }

@@ -67,7 +67,7 @@ export class DebugAllocator extends Allocator {
     const take = (): number => (total > get(words, H_BYTES) ? 0 : heap.take(blockSizeFor(total), align, pending))
     let block = take()
     if (block === 0) {
-      this.evict(0, pending, problems)
+      this.evict(0, problems)
       if (problems.length > 0) {
         this.unlock(me)
         throw new MemoryDamageError(problems)
@@ -111,7 +111,7 @@ export class DebugAllocator extends Allocator {
     set(words, record + D_SERIAL, this.nextSerial())
     set(words, record + D_STATE, FREEING)
     this.bury(payload)
-    this.evict(Math.min(QUARANTINE_BYTES, this.heap.figures().capacity >> 3), pendingWord(me.at), problems)
+    this.evict(Math.min(QUARANTINE_BYTES, this.heap.figures().capacity >> 3), problems)
     this.unlock(me)
     if (problems.length > 0) throw new MemoryDamageError(problems)
   }
@@ -184,7 +184,7 @@ export class DebugAllocator extends Allocator {
   }
 
   /** Gives the oldest blocks in quarantine back to the heap until at most `limit` bytes are held. */
-  private evict(limit: number, pending: number, problems: string[]): void {
+  private evict(limit: number, problems: string[]): void {
     const { words, heap } = this
     while (get(words, HELD_BYTES) > limit) {
       const payload = get(words, QUARANTINE_HEAD)
@@ -194,7 +194,7 @@ export class DebugAllocator extends Allocator {
       if (next === 0) set(words, QUARANTINE_TAIL, 0)
       set(words, HELD_BYTES, get(words, HELD_BYTES) - heap.sizeOf(payload - HEADER_BYTES))
       set(words, HELD_BLOCKS, get(words, HELD_BLOCKS) - 1)
-      heap.release(payload - HEADER_BYTES, pending)
+      heap.release(payload - HEADER_BYTES)
     }
   }
 

@@ -215,15 +215,13 @@ export class Heap {
     return block
   }
 
-  /** Gives back a used block. Notes it in the word `pending` until it is free, so that a release that began is completed. */
-  release(block: number, pending: number): void {
+  /** Gives back a used block: it is free with the first store. */
+  release(block: number): void {
     const { words } = this
     const header = get(words, block >> 2)
     const size = header & SIZE_MASK
     const isQuick = size <= QUICK_BYTES
-    set(words, pending, block)
     set(words, block >> 2, (header & ~USED_BIT) | (isQuick ? QUICK_BIT : 0))
-    set(words, pending, 0)
     this.count(-size, -1)
     if (!isQuick) {
       this.merge(block)

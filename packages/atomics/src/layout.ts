@@ -78,7 +78,7 @@ export const A_CHUNKS = 34
 export const A_ACTIVITY = 35
 /** Byte offset of the agent's log of shared holds (0: none yet). */
 export const A_HOLDS = 36
-/** Byte offset of the block whose allocation or release by this agent is under way; 0: none. See allocator.ts. */
+/** Byte offset of the block that this agent is allocating; 0: none. See allocator.ts. */
 export const A_PENDING = 37
 /** Tag of the agent that A_PENDING speaks of: a later owner of the slot finds its predecessor's here. */
 export const A_PENDING_OWNER = 38

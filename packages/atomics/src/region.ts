@@ -240,7 +240,7 @@ export class Region {
   }
 
   /**
-   * Frees the block that a dead agent had in hand inside `alloc` or `free`, if any. For the reaper, once the agent's status says that
+   * Frees the block that a dead agent was allocating, if any. For the reaper, once the agent's status says that
    * it is dead and before its slot is given out again; safe to repeat.
    * @internal
    */
