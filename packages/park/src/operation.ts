@@ -44,8 +44,11 @@ export abstract class Operation<T> {
   abandon(): void {
     settle(this.agent, this.record)
   }
-  /** Gives back what a finished operation got, because its caller aborted at the same moment. Absent: then it counts as finished first. */
-  undo?(): void
+  /**
+   * Gives back what a finished operation got, because its caller aborted at the same moment. False, or absent: nobody can take it, and
+   * the operation counts as finished first.
+   */
+  undo?(): boolean
   /** The time limit passed and nobody had claimed the record: true if that is a success with `result`. */
   timedOut?(): boolean
   /** The thread is about to block: offers a claim that this can't use meanwhile to another waiter. True: it waits again and is to look again after. */
@@ -261,7 +264,10 @@ export class Pending<T> implements Resumable {
       if (aborted && operation.undo !== undefined) {
         if (!this.resumeOperation(state)) continue
         if (this.settled) return true
-        operation.undo()
+        if (!operation.undo()) {
+          this.finish()
+          return false
+        }
         this.fail(error)
         return true
       }

@@ -82,13 +82,14 @@ export class ParkOperation extends Operation<ParkResult> {
   }
 
   /** Its caller gave up at the moment when it was chosen: the next waiter gets the notify. */
-  override undo(): void {
-    if (this.result.outcome !== 'unparked') return
+  override undo(): boolean {
+    if (this.result.outcome !== 'unparked') return true
     const { agent, chosenFrom } = this
     lockQueue(agent, chosenFrom)
     const next = this.claimNext(chosenFrom, this.result.token)
     unlockQueue(agent, chosenFrom)
     if (next !== 0) deliver(agent, next)
+    return next !== 0
   }
 
   override yieldClaim(): boolean {

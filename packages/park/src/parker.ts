@@ -35,8 +35,9 @@ class PermitOperation extends Operation<void> {
   resume(): boolean {
     return this.parker.tryPark() || this.attempt(true)
   }
-  override undo(): void {
+  override undo(): boolean {
     this.parker.unpark()
+    return true
   }
   private attempt(again: boolean): boolean {
     const { agent, queue, record } = this

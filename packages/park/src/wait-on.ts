@@ -53,8 +53,8 @@ class WaitOnOperation extends Operation<WaitOnOutcome> {
   resume(state: number): boolean {
     return this.tell(this.inner.resume(state))
   }
-  override undo(): void {
-    this.inner.undo()
+  override undo(): boolean {
+    return this.inner.undo()
   }
   override yieldClaim(): boolean {
     return this.inner.yieldClaim()

@@ -119,8 +119,9 @@ export class LockOperation<G extends { release(): void }> extends Operation<G> {
     if (next !== 0) deliver(agent, next)
   }
 
-  override undo(): void {
+  override undo(): boolean {
     this.result.release()
+    return true
   }
 
   override yieldClaim(): boolean {
