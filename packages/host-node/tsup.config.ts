@@ -1,11 +1,4 @@
 import { defineConfig } from 'tsup'
+import { preset } from '../../scripts/tsup-preset.js'
 
-export default defineConfig({
-  entry: ['src/index.ts', 'src/worker.ts'],
-  format: 'esm',
-  target: 'es2022',
-  dts: true,
-  clean: true,
-  sourcemap: true,
-  splitting: true,
-})
+export default defineConfig(preset({ entry: ['src/index.ts', 'src/worker.ts'] }))

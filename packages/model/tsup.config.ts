@@ -1,10 +1,4 @@
 import { defineConfig } from 'tsup'
+import { preset } from '../../scripts/tsup-preset.js'
 
-export default defineConfig({
-  entry: ['src/index.ts'],
-  format: 'esm',
-  target: 'es2022',
-  dts: true,
-  clean: true,
-  sourcemap: true,
-})
+export default defineConfig(preset({ entry: ['src/index.ts'] }))

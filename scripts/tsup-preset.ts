@@ -1,0 +1,65 @@
+/**
+ * How every package is built: ES modules and declarations, in a form from which an application's bundler can drop what the
+ * application doesn't use, also inside one file.
+ */
+import { parse } from 'acorn'
+import type { Options } from 'tsup'
+
+interface Node {
+  type: string
+  start: number
+  end: number
+}
+interface Identifier extends Node {
+  name: string
+}
+interface Call extends Node {
+  callee: Node & Partial<Identifier>
+}
+interface Declaration extends Node {
+  declarations: { init: Node | null }[]
+}
+interface Import extends Node {
+  source: { value: string }
+  specifiers: { imported?: Identifier; local: Identifier }[]
+}
+
+/** Constructors that do nothing but make an object. */
+const PURE_CLASSES = new Set(['Map', 'Set', 'WeakMap', 'WeakSet', 'Int32Array', 'Uint8Array', 'Float64Array', 'TextEncoder', 'TextDecoder'])
+const OPS = /^#ops$|^@heddle\/atomics\/ops$/
+/** Functions of ops that do nothing but make an object. */
+const PURE_OPS = new Set(['agentLocal'])
+
+/** Marks the calls that initialise a module's own values and do nothing else: `const known = agentLocal(…)`, `new Map()`. */
+function markPure(code: string): string {
+  const { body } = parse(code, { ecmaVersion: 'latest', sourceType: 'module' }) as unknown as { body: Node[] }
+  const pure = new Set<string>()
+  const places: number[] = []
+  for (const node of body) {
+    if (node.type === 'ImportDeclaration' && OPS.test((node as Import).source.value)) {
+      for (const { imported, local } of (node as Import).specifiers) if (PURE_OPS.has(imported?.name ?? '')) pure.add(local.name)
+    }
+  }
+  for (const node of body) {
+    if (node.type !== 'VariableDeclaration') continue
+    for (const { init } of (node as Declaration).declarations) {
+      const name = (init as Call | null)?.callee?.name ?? ''
+      if (init?.type === 'CallExpression' ? pure.has(name) : init?.type === 'NewExpression' && PURE_CLASSES.has(name)) places.push(init.start)
+    }
+  }
+  return places.reverse().reduce((text, at) => `${text.slice(0, at)}/* @__PURE__ */ ${text.slice(at)}`, code)
+}
+
+/** The options of a package's tsup.config.ts: its entries, and what differs from all others. */
+export function preset(options: Options & { entry: string[] }): Options {
+  return {
+    format: 'esm',
+    target: 'es2022',
+    dts: true,
+    clean: true,
+    sourcemap: true,
+    splitting: true,
+    ...options,
+    plugins: [{ name: 'droppable', renderChunk: (code) => ({ code: markPure(code) }) }, ...(options.plugins ?? [])],
+  }
+}
