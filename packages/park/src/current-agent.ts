@@ -1,8 +1,7 @@
 /** Who this agent is, and how an agent learns that a worker which it knows has died. */
 import { InvalidArgumentError, Region } from '@heddle/atomics'
-import { knownRegions } from '@heddle/atomics/internal'
+import { canBlock, knownRegions } from '@heddle/atomics/internal'
 import { Agent } from './agent.js'
-import { canBlock } from './can-block.js'
 import { getHost } from './host.js'
 import { reapThread } from './reap.js'
 

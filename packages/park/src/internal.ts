@@ -1,6 +1,6 @@
 /** What heddle's own packages build on; not covered by semantic versioning. */
+export { canBlock } from '@heddle/atomics/internal'
 export { Agent, type Resumable } from './agent.js'
-export { canBlock } from './can-block.js'
 export { Doorbell, ringDoorbell } from './doorbell.js'
 export { watch } from './current-agent.js'
 export { declineLock, releaseContended, waitingSince } from './handover.js'

@@ -16,9 +16,9 @@
  *            O3 A token's link is in place before the flag is looked at, after every (re)entry into WAITING.
  */
 import { InvalidArgumentError } from '@heddle/atomics'
+import { canBlock } from '@heddle/atomics/internal'
 import { effect, load, now, set, wait } from '@heddle/atomics/ops'
 import type { Agent, Resumable } from './agent.js'
-import { canBlock } from './can-block.js'
 import { BlockingNotAllowedError, TimeoutError } from './errors.js'
 import { CANCELLED, CASE_TOKEN, GRANTED, KIND_FIBER, KIND_PROMISE, KIND_THREAD, NOTIFIED, W_MAIN, W_STATE, W_WANT, WAITING } from './layout.js'
 import { type BlockingOptions, type CancelSignal, deadlineOf, isAbortSignal, type WaitOptions } from './options.js'

@@ -17,10 +17,9 @@
  *            for at most 1 ms at a time (a holder that died is then seen), or goes on spinning where it may not block.
  */
 import { compareExchange, exchange, get, load, limits, notify, pause, set, store, wait } from '@heddle/atomics/ops'
-import { A_HEIR, A_STATUS, agentRecord, generationOf, isOwnerAlive, MAX_GENERATION, OWNER_GENERATION_SHIFT, ownerId } from '@heddle/atomics/internal'
+import { A_HEIR, A_STATUS, agentRecord, canBlock, generationOf, isOwnerAlive, MAX_GENERATION, OWNER_GENERATION_SHIFT, ownerId } from '@heddle/atomics/internal'
 import { forEachRecord } from './slab.js'
 import type { Agent } from './agent.js'
-import { canBlock } from './can-block.js'
 import {
   CANCELLED,
   LINK,

@@ -79,6 +79,7 @@ function finish(agent: Agent, id: number, generation: number): void {
   const { words } = agent
   const record = agentRecord(id) >> 2
   recoverHeir(agent, record)
+  agent.region.reclaim(id)
   const passed: number[] = []
   forEachRecordOf(words, record, (r) => giveBack(agent, r, passed))
   for (const main of passed) deliver(agent, main)
