@@ -14,7 +14,7 @@ interface Identifier extends Node {
   name: string
 }
 interface Call extends Node {
-  callee: Node & Partial<Identifier>
+  callee?: Node & Partial<Identifier>
 }
 interface Declaration extends Node {
   declarations: { init: Node | null }[]
@@ -43,8 +43,9 @@ function markPure(code: string): string {
   for (const node of body) {
     if (node.type !== 'VariableDeclaration') continue
     for (const { init } of (node as Declaration).declarations) {
-      const name = (init as Call | null)?.callee?.name ?? ''
-      if (init?.type === 'CallExpression' ? pure.has(name) : init?.type === 'NewExpression' && PURE_CLASSES.has(name)) places.push(init.start)
+      if (init === null) continue
+      const name = (init as Call).callee?.name ?? ''
+      if (init.type === 'CallExpression' ? pure.has(name) : init.type === 'NewExpression' && PURE_CLASSES.has(name)) places.push(init.start)
     }
   }
   return places.reverse().reduce((text, at) => `${text.slice(0, at)}/* @__PURE__ */ ${text.slice(at)}`, code)
