@@ -30,7 +30,8 @@ export default {
       comment: 'Another package is imported by its name, so that what it does not export stays its own.',
       severity: 'error',
       from: { path: '^packages/([^/]+)/(src|test|bench)/' },
-      to: { path: '^packages/', pathNot: '^packages/$1/', dependencyTypes: ['local'] },
+      // Tests may share what helps tests.
+      to: { path: '^packages/', pathNot: ['^packages/$1/', '^packages/[^/]+/test/support/'], dependencyTypes: ['local'] },
     },
     {
       name: 'source-is-alone',
