@@ -1,6 +1,6 @@
 /** Letting others run, and awaiting promises, from inside a fiber. */
 import { InvalidArgumentError } from '@heddle/atomics'
-import type { FiberOperation, WaitOptions } from '@heddle/park'
+import type { FiberOperation, WaitOptions, Waker } from '@heddle/park'
 import { type BLOCKED, runningFiber } from '@heddle/park/internal'
 import { currentFiber } from './current.js'
 import { LOCAL_BIT } from './fiber-bits.js'
@@ -57,6 +57,7 @@ const REJECTED = 3
 
 class AwaitFiber<T> implements FiberIterator<T> {
   private state = 0
+  /** The waker while it waits, then the value or the error. */
   private outcome: unknown = undefined
   constructor(private readonly promise: PromiseLike<T>) {}
 
@@ -86,15 +87,18 @@ class AwaitFiber<T> implements FiberIterator<T> {
     const waker = runningFiber.get()
     if (waker === undefined) throw new InvalidArgumentError('awaitFiber() works inside a fiber only: use await here')
     this.state = WAITING
-    const settle = (state: number, outcome: unknown): void => {
-      this.state = state
-      this.outcome = outcome
-      waker.wake()
-    }
+    this.outcome = waker
     this.promise.then(
-      (value) => settle(FULFILLED, value),
-      (error: unknown) => settle(REJECTED, error),
+      (value) => this.settle(FULFILLED, value),
+      (error: unknown) => this.settle(REJECTED, error),
     )
+  }
+
+  private settle(state: number, outcome: unknown): void {
+    const waker = this.outcome as Waker
+    this.state = state
+    this.outcome = outcome
+    waker.wake()
   }
 }
 

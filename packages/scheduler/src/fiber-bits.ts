@@ -22,3 +22,5 @@ export const PREEMPT_BIT = 1 << 9
 export const LOCAL_BIT = 1 << 10
 export const INTERVAL_SHIFT = 11
 export const INTERVAL_MASK = 7
+export const GENERATION_SHIFT = 14
+export const MAX_GENERATION = 0xffff

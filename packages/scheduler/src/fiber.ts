@@ -1,8 +1,10 @@
 /**
  * A fiber: a generator with a place in a scheduler, a state, and a result that is settled once.
  *
- * Layout     plain objects. `bits` packs the phase and what else is known in a word, so that a fiber takes 88 bytes next to its generator:
- *            bits 0–2 phase · 3–4 level · 5 WAKE · 6 CANCEL · 7 DELIVERED · 8 FAILED · 9 PREEMPT · 10 LOCAL · 11–13 interval (preemption.ts)
+ * Layout     plain objects. `bits` packs the phase and what else is known in a word, and stays a small integer in every engine; `content`
+ *            is what the fiber runs while it lives and its outcome afterwards. So a fiber takes 72 bytes next to its generator.
+ *            bits 0–2 phase · 3–4 level · 5 WAKE · 6 CANCEL · 7 DELIVERED · 8 FAILED · 9 PREEMPT · 10 LOCAL · 11–13 interval (preemption.ts) ·
+ *            14–29 generation
  *   phase      meaning                              leaves by
  *   created    spawned; its function was not called  step → running; cancel → cancelled
  *   ready      runnable, and has run before          step → running
@@ -14,13 +16,14 @@
  * Invariants F1 A fiber is in its level's ready set exactly when it is created, ready or preempted.
  *            F2 WAKE: woken while it ran, so its next yield of BLOCKED does not block. Never cleared by anything else: a wake that comes before
  *               the yield is not lost, and one too many makes the operation look again (park's waits are Mesa).
- *            F3 CANCEL: a reason waits in `outcome` to be thrown into the fiber, once: at its next safepoint or when it is next stepped. A fiber
+ *            F3 CANCEL: a reason waits in `extras` to be thrown into the fiber, once: at its next safepoint or when it is next stepped. A fiber
  *               with CANCEL set does not block. After DELIVERED, ending by that very reason is `cancelled`; by anything else, `finished`.
- *            F4 `outcome` is the reason while CANCEL or DELIVERED is set and the fiber lives, then the value or the error.
- *            F5 A slot and its generation name one fiber for ever: the generation grows when the fiber ends, before the slot is used again.
+ *            F4 `content` is a function until the first step, the iterator that it returned until the end, then the value, the error or the reason.
+ *            F5 Slot and generation name one fiber for ever (fiber-table.ts).
  *            F6 LOCAL: what it waits for can only come from this agent (a fiber that it joins, a promise that it awaits).
  */
 import { CancelledError, type FiberOperation, type WaitOptions, type Waker } from '@heddle/park'
+import { idOf } from './fiber-table.js'
 import type { FiberLocal } from './fiber-local.js'
 import {
   BLOCKED_PHASE,
@@ -28,6 +31,7 @@ import {
   CREATED,
   FAILED_BIT,
   FINISHED,
+  GENERATION_SHIFT,
   INTERVAL_SHIFT,
   LEVEL_MASK,
   LEVEL_SHIFT,
@@ -48,20 +52,14 @@ export type FiberBody<T> = Iterator<unknown, T, never>
 
 const STATES: readonly FiberState[] = ['created', 'ready', 'running', 'blocked', 'preempted', 'finished', 'cancelled']
 
-/** Slots in an id: the generation is what is above. */
-const SLOT_LIMIT = 2 ** 22
-
 /** What few fibers have. */
 export interface FiberExtras {
   name: string | undefined
   locals: Map<FiberLocal<unknown>, unknown> | undefined
+  /** Why it was cancelled. */
+  reason: unknown
   /** Stops listening to the signal that cancels it. */
   unlisten: (() => void) | undefined
-}
-
-/** Slot and generation of an id. */
-export function splitId(id: number): { slot: number; generation: number } {
-  return { slot: id % SLOT_LIMIT, generation: Math.floor(id / SLOT_LIMIT) }
 }
 
 /**
@@ -79,9 +77,7 @@ export class Fiber<T = unknown> implements Waker {
   /** @internal */
   bits: number
   /** @internal */
-  body: (() => FiberBody<T>) | FiberBody<T> | undefined
-  /** @internal */
-  outcome: unknown = undefined
+  content: unknown
   /** @internal */
   joiners: Waker | Waker[] | undefined = undefined
   /** @internal */
@@ -93,18 +89,17 @@ export class Fiber<T = unknown> implements Waker {
     readonly scheduler: Scheduler,
     /** @internal */
     readonly slot: number,
-    /** @internal */
-    readonly generation: number,
+    generation: number,
     level: number,
     body: (() => FiberBody<T>) | FiberBody<T>,
   ) {
-    this.bits = CREATED | (level << LEVEL_SHIFT) | (FIRST_INTERVAL << INTERVAL_SHIFT)
-    this.body = body
+    this.bits = CREATED | (level << LEVEL_SHIFT) | (FIRST_INTERVAL << INTERVAL_SHIFT) | (generation << GENERATION_SHIFT)
+    this.content = body
   }
 
   /** A number that no other fiber of the scheduler ever has; `Scheduler.fiber(id)` finds it while it lives. */
   get id(): number {
-    return this.generation * SLOT_LIMIT + this.slot
+    return idOf(this.slot, this.bits >> GENERATION_SHIFT)
   }
 
   /** The name it was given, or `fiber` and its id. */
@@ -181,8 +176,8 @@ export class Fiber<T = unknown> implements Waker {
   /** @internal The value, or throws what it ended with. */
   take(): T {
     this.scheduler.observe(this)
-    if ((this.bits & PHASE_MASK) === CANCELLED || (this.bits & FAILED_BIT) !== 0) throw this.outcome
-    return this.outcome as T
+    if ((this.bits & PHASE_MASK) === CANCELLED || (this.bits & FAILED_BIT) !== 0) throw this.content
+    return this.content as T
   }
 
   /** @internal Has `joiner` woken when the fiber ends. */
@@ -205,6 +200,6 @@ export class Fiber<T = unknown> implements Waker {
 
   /** @internal */
   extend(): FiberExtras {
-    return (this.extras ??= { name: undefined, locals: undefined, unlisten: undefined })
+    return (this.extras ??= { name: undefined, locals: undefined, reason: undefined, unlisten: undefined })
   }
 }

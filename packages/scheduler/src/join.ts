@@ -60,7 +60,7 @@ export function joinAsync<T>(fiber: Fiber<T>, options: WaitOptions | undefined):
     let stopWatching: (() => void) | undefined
     const settle = (): void => {
       stopWatching?.()
-      scheduler.releaseDriver()
+      scheduler.eventLoop.release()
       try {
         resolve(fiber.take())
       } catch (error) {
@@ -71,11 +71,11 @@ export function joinAsync<T>(fiber: Fiber<T>, options: WaitOptions | undefined):
     if (options !== undefined) {
       stopWatching = scheduler.watch(options, (error) => {
         fiber.removeJoiner(joiner)
-        scheduler.releaseDriver()
+        scheduler.eventLoop.release()
         reject(error as Error)
       })
     }
-    scheduler.addDriver()
+    scheduler.eventLoop.hold()
     if (fiber.isEnded) settle()
     else fiber.addJoiner(joiner)
   })

@@ -2,8 +2,8 @@
  * A set of runnable slots of one agent: the ready bitmap without its atomics.
  *
  * Source     Hierarchical bitmaps of ready queues (Solaris dispatcher, Linux's O(1) scheduler).
- * Layout     Four levels of 32-bit words in private memory. Level 0 has a bit for each slot; a bit of level k + 1 stands for a word of level
- *            k. The highest level has one word for a million slots and is searched word by word.
+ * Layout     Levels of 32-bit words in private memory. Level 0 has a bit for each slot; a bit of level k + 1 stands for a word of level k. The
+ *            highest level is one word.
  * Invariants I1 Level 0 is the truth. A bit above a word that is not empty is set; one above an empty word may be: it is cleared by the search
  *               that comes upon it. So a fiber that runs, yields and runs again changes one word twice, and no summary.
  *            I2 `take` goes round: it starts after the slot that it took last. A slot in the set is passed over at most once by each other.
@@ -12,12 +12,12 @@
  *            A queue: the same speed, but 8 bytes for each fiber, no test of membership, and no removal in O(1).
  */
 
-const TOP = 3
-
 export class ReadySet {
   private readonly levels: Int32Array<ArrayBuffer>[] = []
   /** Level 0, where nearly everything happens. */
   private leaves: Int32Array<ArrayBuffer>
+  /** The level that is one word. */
+  private top = 0
   /** Where the next search begins. */
   private cursor = 0
 
@@ -29,14 +29,17 @@ export class ReadySet {
   /** Makes room for slots 0 … capacity - 1. */
   reserve(capacity: number): void {
     let bits = capacity
-    for (let level = 0; level <= TOP; level++) {
+    for (let level = 0; level === 0 || bits > 1; level++) {
       const words = new Int32Array(Math.max(1, Math.ceil(bits / 32)))
       const former = this.levels[level]
-      if (former !== undefined) words.set(former)
+      // A level that is new stands over one word only, which may not be empty.
+      if (former === undefined) words[0] = level === 0 ? 0 : 1
+      else words.set(former)
       this.levels[level] = words
       bits = words.length
     }
     this.leaves = this.levels[0]!
+    this.top = this.levels.length - 1
   }
 
   add(slot: number): void {
@@ -80,7 +83,7 @@ export class ReadySet {
   /** Sets the hints above a word that is no longer empty. */
   private raise(word: number): void {
     let index = word
-    for (let level = 1; level <= TOP; level++) {
+    for (let level = 1; level <= this.top; level++) {
       const words = this.levels[level]!
       const bit = 1 << (index & 31)
       index >>>= 5
@@ -97,15 +100,10 @@ export class ReadySet {
     let word = index >>> 5
     let bits = word < words.length ? words[word]! & (-1 << (index & 31)) : 0
     while (bits === 0) {
-      if (level === TOP) {
-        do {
-          if (++word >= words.length) return -1
-        } while (words[word] === 0)
-      } else {
-        if (word < words.length && words[word] === 0) this.levels[level + 1]![word >>> 5]! &= ~(1 << (word & 31))
-        word = this.seek(level + 1, word + 1)
-        if (word < 0) return -1
-      }
+      if (level === this.top) return -1
+      if (word < words.length && words[word] === 0) this.levels[level + 1]![word >>> 5]! &= ~(1 << (word & 31))
+      word = this.seek(level + 1, word + 1)
+      if (word < 0) return -1
       bits = words[word]!
     }
     return (word << 5) | (31 - Math.clz32(bits & -bits))

@@ -2,7 +2,7 @@
  * Runs the fibers of one agent: picks the next, steps it, and sleeps when none can run.
  *
  * Source     Priority bitmaps as in Linux's O(1) scheduler, with guaranteed shares instead of two arrays; slots with generations as in slabs.
- * Layout     `fibers[slot]` is the fiber that lives in a slot; `sets[level]` has the slots that are runnable; `nonempty` has a bit for each level
+ * Layout     `table.fibers[slot]` is the fiber that lives in a slot; `sets[level]` has the slots that are runnable; `nonempty` has a bit for each level
  *            whose set may not be empty. All of it is private to the agent: a wake from another thread arrives through park's ready bitmap in the
  *            region, and becomes a call of `Fiber.wake` on this agent (park/agent.ts).
  *   driven by      until                       when nothing is runnable
@@ -19,12 +19,14 @@
  *               the slice. So the loop neither overruns its budget by much nor pays for the clock at each switch (25 to 40 ns in V8).
  * Progress   see priority.ts for the shares, ready-set.ts for the rotation: a runnable fiber is stepped after at most 32 * n others.
  */
-import { InvalidArgumentError, DisposedError, Region } from '@heddle/atomics'
-import { defer, effect, now } from '@heddle/atomics/ops'
+import { InvalidArgumentError, Region } from '@heddle/atomics'
+import { canBlock } from '@heddle/atomics/internal'
+import { now } from '@heddle/atomics/ops'
 import { BlockingNotAllowedError, DeadlockError, type WaitOptions } from '@heddle/park'
-import { Agent, BLOCKED, canBlock, getHost, isAbortSignal, runningFiber } from '@heddle/park/internal'
+import { Agent, BLOCKED, isAbortSignal, runningFiber } from '@heddle/park/internal'
 import { type Choice, Replay, Seeded, type Trace } from './choice.js'
-import { Fiber, type FiberBody, splitId } from './fiber.js'
+import { EventLoop } from './event-loop.js'
+import { Fiber, type FiberBody } from './fiber.js'
 import {
   BLOCKED_PHASE,
   CANCELLED,
@@ -45,50 +47,18 @@ import {
   RUNNING,
   WAKE_BIT,
 } from './fiber-bits.js'
+import { FiberTable } from './fiber-table.js'
 import { watch } from './limit.js'
+import type { SchedulerHooks, SchedulerOptions, SpawnOptions } from './options.js'
 import { LONGEST_INTERVAL, type Preemption, preemption } from './preemption.js'
-import { LEVELS, levelOf, NORMAL_LEVEL, type Priority, SHARE_MASK, SHARES } from './priority.js'
+import { LEVELS, levelOf, NORMAL_LEVEL, SHARE_MASK, SHARES } from './priority.js'
 import { ReadySet } from './ready-set.js'
 import { count, type SchedulerStats } from './stats.js'
-
-/** What a scheduler tells whoever observes it; each may be absent, and costs nothing then. They must not throw. */
-export interface SchedulerHooks {
-  /** A fiber was spawned. */
-  spawn?(fiber: Fiber): void
-  /** A fiber is about to run, until it yields, waits or ends. */
-  step?(fiber: Fiber): void
-  /** A fiber has ended; its `state` says how. */
-  end?(fiber: Fiber): void
-}
-
-/** Settings of a scheduler. */
-export interface SchedulerOptions {
-  /** Where the fibers' waits live: the region of the locks and channels that they use. Default: `Region.default`, when first needed. */
-  region?: Region
-  /** How long a fiber may run before `safepoint()` asks it to yield, in ms; default 10. Also the budget of a turn on the event loop. */
-  timeSlice?: number
-  /** Picks among the fibers of a level at random, the same way for the same seed (an integer); for tests. Default: in rotation. */
-  seed?: number
-  /** The clock of slices and budgets, in ms; default: a monotonic one. */
-  clock?: () => number
-  hooks?: SchedulerHooks
-}
-
-/** What a fiber is spawned with. */
-export interface SpawnOptions {
-  /** Default: `normal`. */
-  priority?: Priority
-  /** For people: in `stats()`, errors and traces. */
-  name?: string
-  /** Cancels the fiber with its reason. */
-  signal?: WaitOptions['signal']
-}
 
 const IDLE = 0
 const ENDED = 1
 const SPENT = 2
 
-const FIRST_SLOTS = 64
 const LONGEST_STRIDE = 64
 
 /**
@@ -109,9 +79,9 @@ const LONGEST_STRIDE = 64
 export class Scheduler {
   /** @internal The fiber that is being stepped. */
   current: Fiber | undefined = undefined
-  private readonly fibers: (Fiber | undefined)[] = []
-  private generations = new Int32Array(FIRST_SLOTS)
-  private readonly freeSlots: number[] = []
+  /** @internal Runs it while promises wait. */
+  readonly eventLoop: EventLoop
+  private readonly table = new FiberTable()
   private readonly sets: ReadySet[] = []
   private nonempty = 0
   private turn = 0
@@ -127,13 +97,8 @@ export class Scheduler {
   private cachedAgent: Agent | undefined
   /** Failed fibers that nobody has joined. */
   private readonly unobserved = new Set<Fiber>()
-  /** Pending `runAsync` and `joinAsync` promises. */
-  private drivers = 0
-  private readonly finishers: ((settle: void) => void)[] = []
-  private letGo: (() => void) | undefined
-  private turnQueued = false
-  /** Time spent in turns since the event loop last had one, in ms. */
-  private spent = 0
+  /** What `runAsync` promises to tell when all have ended. */
+  private readonly finishers: (() => void)[] = []
   private spawned = 0
   private finished = 0
   private cancelled = 0
@@ -150,7 +115,9 @@ export class Scheduler {
     this.clock = options.clock ?? choice?.clock ?? now
     this.hooks = options.hooks
     this.choice = choice ?? (seed === undefined ? undefined : new Seeded(seed))
-    for (let level = 0; level < LEVELS; level++) this.sets.push(new ReadySet(FIRST_SLOTS))
+    for (let level = 0; level < LEVELS; level++) this.sets.push(new ReadySet(this.table.capacity))
+    const wantsTurn = (): boolean => !this.active && this.nonempty !== 0
+    this.eventLoop = new EventLoop({ wantsTurn, runTurn: () => this.runTurn() }, timeSlice)
   }
 
   /**
@@ -204,7 +171,7 @@ export class Scheduler {
   runAsync(): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
-        this.releaseDriver()
+        this.eventLoop.release()
         try {
           this.reportUnobserved()
           resolve()
@@ -212,7 +179,7 @@ export class Scheduler {
           reject(error as Error)
         }
       }
-      this.addDriver()
+      this.eventLoop.hold()
       if (this.live === 0) settle()
       else this.finishers.push(settle)
     })
@@ -244,15 +211,18 @@ export class Scheduler {
 
   /** Figures and the fibers that live, with their names and states. O(fibers). */
   stats(): SchedulerStats {
-    return count(this.fibers, { spawned: this.spawned, finished: this.finished, cancelled: this.cancelled, failed: this.failed, steps: this.steps })
+    return count(this.table.fibers, {
+      spawned: this.spawned,
+      finished: this.finished,
+      cancelled: this.cancelled,
+      failed: this.failed,
+      steps: this.steps,
+    })
   }
 
   /** The fiber of an id. @throws DisposedError when it has ended, though its place may have been used again */
   fiber(id: number): Fiber {
-    const { slot, generation } = splitId(id)
-    const fiber = this.fibers[slot]
-    if (fiber?.generation !== generation) throw new DisposedError(`no fiber ${String(id)} lives in this scheduler: it has ended`)
-    return fiber
+    return this.table.find(id)
   }
 
   /** @internal Runs the loop until `fiber` has ended. */
@@ -277,13 +247,14 @@ export class Scheduler {
   cancelFiber(fiber: Fiber, reason: unknown): boolean {
     const phase = fiber.bits & PHASE_MASK
     if (phase >= FINISHED) return false
-    fiber.outcome = reason
     if (phase === CREATED) {
       this.sets[levelIn(fiber.bits)]!.remove(fiber.slot)
+      fiber.content = reason
       this.end(fiber, CANCELLED)
       this.settleFinishers()
       return true
     }
+    fiber.extend().reason = reason
     fiber.bits |= CANCEL_BIT
     if (phase === BLOCKED_PHASE) this.unblock(fiber)
     return true
@@ -294,7 +265,7 @@ export class Scheduler {
     if ((fiber.bits & LOCAL_BIT) === 0) this.external--
     fiber.bits &= ~LOCAL_BIT
     this.makeReady(fiber, READY)
-    if (this.drivers > 0 && !this.active) this.queueTurn()
+    if (this.eventLoop.isWaitedFor) this.eventLoop.queueTurn()
   }
 
   /** @internal Somebody takes the fiber's outcome: its error is not lost. */
@@ -322,36 +293,25 @@ export class Scheduler {
     }
   }
 
-  /** @internal A promise waits for fibers: they run on the event loop until `releaseDriver`. */
-  addDriver(): void {
-    if (this.drivers++ > 0) return
-    this.letGo = effect(() => getHost().hold())
-    if (this.nonempty !== 0 && !this.active) this.queueTurn()
-  }
-
-  /** @internal */
-  releaseDriver(): void {
-    if (--this.drivers > 0) return
-    effect(() => this.letGo?.())
-    this.letGo = undefined
-  }
-
   private get agent(): Agent {
     return (this.cachedAgent ??= Agent.of(this.region ?? Region.default))
   }
 
   private start<T>(body: FiberBody<T> | (() => FiberBody<T>), options: SpawnOptions | undefined): Fiber<T> {
     const level = options === undefined ? NORMAL_LEVEL : levelOf(options.priority)
-    const slot = this.freeSlots.pop() ?? this.newSlot()
-    const fiber = new Fiber<T>(this, slot, this.generations[slot]!, level, body)
-    this.fibers[slot] = fiber as Fiber
+    const { table } = this
+    const { capacity } = table
+    const slot = table.take()
+    if (table.capacity !== capacity) for (const set of this.sets) set.reserve(table.capacity)
+    const fiber = new Fiber<T>(this, slot, table.generation(slot), level, body)
+    table.fibers[slot] = fiber as Fiber
     this.live++
     this.spawned++
     this.sets[level]!.add(slot)
     this.nonempty |= 1 << level
     if (options !== undefined) this.configure(fiber as Fiber, options)
     if (this.hooks !== undefined) this.hooks.spawn?.(fiber as Fiber)
-    if (this.drivers > 0 && !this.active) this.queueTurn()
+    if (this.eventLoop.isWaitedFor) this.eventLoop.queueTurn()
     return fiber
   }
 
@@ -363,18 +323,6 @@ export class Scheduler {
       return
     }
     fiber.extend().unlisten = this.watch({ signal }, (reason) => this.cancelFiber(fiber, reason))
-  }
-
-  private newSlot(): number {
-    const slot = this.fibers.length
-    if (slot === this.generations.length) {
-      const capacity = slot * 2
-      const generations = new Int32Array(capacity)
-      generations.set(this.generations)
-      this.generations = generations
-      for (const set of this.sets) set.reserve(capacity)
-    }
-    return slot
   }
 
   /** Runs the loop until `until`, or every fiber, has ended, and sleeps in between. */
@@ -410,7 +358,7 @@ export class Scheduler {
     state.look = undefined
     state.armed = state.countdown = 1 << LONGEST_INTERVAL
     this.settleFinishers()
-    if (this.drivers > 0 && this.nonempty !== 0) this.queueTurn()
+    this.eventLoop.queueTurn()
   }
 
   /** Steps fibers: until none is runnable, `until` has ended, or the clock has reached `budgetEnd`. */
@@ -460,8 +408,8 @@ export class Scheduler {
       const favoured = SHARES[(this.turn = (this.turn + 1) & SHARE_MASK)]!
       const level = (nonempty & (1 << favoured)) !== 0 ? favoured : 31 - Math.clz32(nonempty & -nonempty)
       const set = this.sets[level]!
-      const slot = this.choice === undefined ? set.take() : this.choice.take(set, this.fibers)
-      if (slot >= 0) return this.fibers[slot]!
+      const slot = this.choice === undefined ? set.take() : this.choice.take(set, this.table.fibers)
+      if (slot >= 0) return this.table.fibers[slot]!
       this.nonempty = nonempty & ~(1 << level)
     }
   }
@@ -481,16 +429,15 @@ export class Scheduler {
     try {
       if ((bits & CANCEL_BIT) !== 0) result = this.deliver(fiber)
       else {
-        let body = fiber.body as FiberBody<unknown>
-        if (phase === CREATED && typeof body === 'function') fiber.body = body = (body as () => FiberBody<unknown>)()
-        result = (body as Iterator<unknown>).next()
+        if (phase === CREATED && typeof fiber.content === 'function') fiber.content = (fiber.content as () => Iterator<unknown>)()
+        result = (fiber.content as Iterator<unknown>).next()
       }
     } catch (error) {
       this.fail(fiber, error)
       return
     }
     if (result.done === true) {
-      fiber.outcome = result.value
+      fiber.content = result.value
       this.end(fiber, FINISHED)
     } else if (result.value === BLOCKED) this.block(fiber)
     else this.makeReady(fiber, (fiber.bits & PREEMPT_BIT) === 0 ? READY : PREEMPTED)
@@ -499,10 +446,11 @@ export class Scheduler {
   /** Throws the reason of its cancel into a fiber. */
   private deliver(fiber: Fiber): IteratorResult<unknown> {
     fiber.bits = (fiber.bits & ~CANCEL_BIT) | DELIVERED_BIT
-    const body = fiber.body as Iterator<unknown>
-    if (body.throw !== undefined) return body.throw(fiber.outcome)
+    const body = fiber.content as Iterator<unknown>
+    const { reason } = fiber.extras!
+    if (body.throw !== undefined) return body.throw(reason)
     body.return?.()
-    throw fiber.outcome
+    throw reason
   }
 
   /** A fiber yielded BLOCKED. */
@@ -528,25 +476,22 @@ export class Scheduler {
 
   /** A fiber's generator threw. */
   private fail(fiber: Fiber, error: unknown): void {
-    if ((fiber.bits & DELIVERED_BIT) !== 0 && error === fiber.outcome) {
+    fiber.content = error
+    if ((fiber.bits & DELIVERED_BIT) !== 0 && error === fiber.extras!.reason) {
       this.end(fiber, CANCELLED)
       return
     }
-    fiber.outcome = error
     fiber.bits |= FAILED_BIT
     this.failed++
     if (fiber.joiners === undefined) this.unobserved.add(fiber)
     this.end(fiber, FINISHED)
   }
 
-  /** Settles a fiber: its outcome is in place. */
+  /** Settles a fiber: its outcome is in `content`. */
   private end(fiber: Fiber, phase: number): void {
     const { slot, joiners, extras } = fiber
     fiber.bits = (fiber.bits & ~PHASE_MASK) | phase
-    fiber.body = undefined
-    this.fibers[slot] = undefined
-    this.generations[slot]!++
-    this.freeSlots.push(slot)
+    this.table.release(slot)
     this.live--
     if (phase === FINISHED) this.finished++
     else this.cancelled++
@@ -569,7 +514,7 @@ export class Scheduler {
     const { bits } = fiber
     if ((bits & CANCEL_BIT) !== 0) {
       fiber.bits = (bits & ~CANCEL_BIT) | DELIVERED_BIT
-      throw fiber.outcome
+      throw fiber.extras!.reason
     }
     if (this.choice !== undefined) {
       fiber.bits |= PREEMPT_BIT
@@ -614,9 +559,9 @@ export class Scheduler {
     if (this.unobserved.size === 0) return
     const failed = [...this.unobserved]
     this.unobserved.clear()
-    if (failed.length === 1) throw failed[0]!.outcome
+    if (failed.length === 1) throw failed[0]!.content
     throw new AggregateError(
-      failed.map((fiber) => fiber.outcome),
+      failed.map((fiber) => fiber.content),
       `${failed.length} fibers failed and were not joined: ${failed.map((fiber) => fiber.name).join(', ')}`,
     )
   }
@@ -626,28 +571,15 @@ export class Scheduler {
     for (const settle of this.finishers.splice(0)) settle()
   }
 
-  /** Has the loop run on the event loop: at once after what runs now, or after others had their turn when much time was spent already. */
-  private queueTurn(): void {
-    if (this.turnQueued) return
-    this.turnQueued = true
-    if (this.spent < this.timeSlice) defer(this.runTurn)
-    else {
-      this.spent = 0
-      effect(() => getHost().nextTurn(this.runTurn))
-    }
-  }
-
-  private readonly runTurn = (): void => {
-    this.turnQueued = false
-    if (this.drivers === 0 || this.active) return
+  private runTurn(): number {
     const begin = this.clock()
     this.enter('runAsync')
     try {
       this.loop(undefined, begin + this.timeSlice)
     } finally {
-      this.spent += this.clock() - begin
       this.leave()
     }
+    return this.clock() - begin
   }
 }
 

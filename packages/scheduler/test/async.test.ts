@@ -2,6 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { Parker, sleepFiber, TimeoutError } from '@heddle/park'
 import { awaitFiber, type Fiber, safepoint, Scheduler } from '../src/index.js'
 
+/** Lets the event loop turn some times. */
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
 describe('on the event loop', () => {
   it('runs all fibers, also those that are spawned meanwhile', async () => {
     const scheduler = new Scheduler()
@@ -156,9 +161,9 @@ describe('on the event loop', () => {
       yield
     })
     await short.joinAsync()
-    await new Promise((resolve) => setTimeout(resolve, 1))
+    await turns(3)
     const after = steps
-    await new Promise((resolve) => setTimeout(resolve, 1))
+    await turns(10)
     expect(steps).toBe(after)
     endless.cancel()
     await scheduler.runAsync()

@@ -23,7 +23,9 @@ describe('many fibers', () => {
       yield* sleepFiber(1)
       return 1
     })
-    const fibers = Array.from({ length: 100_000 }, () => scheduler.spawn(() => gate.joinFiber()[Symbol.iterator]() as Iterator<unknown, number, never>))
+    const fibers = Array.from({ length: 100_000 }, () =>
+      scheduler.spawn(() => gate.joinFiber()[Symbol.iterator]() as Iterator<unknown, number, never>),
+    )
     scheduler.run()
     expect(fibers.reduce((sum, fiber) => sum + fiber.join(), 0)).toBe(100_000)
   })

@@ -36,7 +36,10 @@ describe('priorities', () => {
   })
 
   it('rotate within a level, whatever its size', () => {
-    const steps = share(7000, Array.from({ length: 70 }, () => 'normal' as const))
+    const steps = share(
+      7000,
+      Array.from({ length: 70 }, () => 'normal' as const),
+    )
     expect(new Set(steps)).toEqual(new Set([100]))
   })
 

@@ -11,7 +11,7 @@ describe('running', () => {
     for (const name of ['a', 'b', 'c']) {
       scheduler.spawn(function* () {
         for (let i = 0; i < 3; i++) {
-          log.push(name + i)
+          log.push(`${name}${i}`)
           yield
         }
       })
