@@ -14,7 +14,7 @@
  */
 import { type BufferCells, Cell, Memory } from './memory.js'
 import { Diverged, Random, type Search } from './search.js'
-import { DEAD, DONE, LOOPING, NEW, PENDING, READY, SPINNING, type SpawnOptions, SUSPENDED, Thread, type Waiter, WAITING } from './thread.js'
+import { DEAD, DONE, LOOPING, NEW, PENDING, READY, SPINNING, type SpawnOptions, SUSPENDED, Thread, type Waiter, WAITING, type Watched } from './thread.js'
 import type { FindingKind, ModelOptions } from './types.js'
 
 export type View = Int32Array | BigInt64Array | Uint8Array | Float64Array
@@ -64,7 +64,7 @@ export class Machine {
   execution = 0
   private last = -1
   private target: Thread | null = null
-  private readonly buried: { thread: Thread; clock: number[]; hb: number[] }[] = []
+  private readonly buried: { thread: Thread; clock: readonly number[]; hb: number[] }[] = []
   private auditing = false
   private spawning: { run: (argument: number) => unknown; options: SpawnOptions }[] = []
   private cellThreads = 0
@@ -119,6 +119,7 @@ export class Machine {
       const id = this.threads.length
       this.threads.push(new Thread(id, options.name ?? String.fromCharCode(65 + id), run, options, count))
     }
+    this.search.start()
     for (const thread of this.threads) this.prepare(thread)
     while (!this.ended) {
       const next = this.take()
@@ -287,9 +288,9 @@ export class Machine {
       let run = 0
       let environment = 0
       for (const thread of threads) {
-        const bit = 1 << thread.id
-        if (this.canRun(thread)) run |= bit
-        else if (this.maySuffer(thread)) environment |= bit
+        const runs = this.canRun(thread)
+        if (runs) run |= 1 << thread.id
+        if (this.maySuffer(thread, runs)) environment |= 1 << (threads.length + thread.id)
       }
       let forced = false
       if (run === 0) {
@@ -307,9 +308,9 @@ export class Machine {
         this.ended = true
         return null
       }
-      const thread = threads[id]!
-      if (forced) for (const other of threads) search.order(other.clock)
-      if (((run >> id) & 1) === 1) {
+      const thread = threads[id % threads.length]!
+      if (forced) for (let actor = 0; actor < threads.length * 2; actor++) search.order(search.clockOf(actor))
+      if (id < threads.length) {
         this.last = id
         this.resume(thread)
         return thread
@@ -325,7 +326,7 @@ export class Machine {
       case READY:
         return true
       case SPINNING:
-        return thread.watched.some(({ view, index, seen }) => view[index] !== seen)
+        return thread.watched.some(hasChanged)
       case LOOPING:
         return thread.turns.length > 0
       default:
@@ -368,7 +369,7 @@ export class Machine {
     if (earliest < Infinity) {
       let environment = 0
       for (const thread of threads) {
-        if (waitersOf(thread).some((waiter) => waiter.deadline === earliest)) environment |= 1 << thread.id
+        if (waitersOf(thread).some((waiter) => waiter.deadline === earliest)) environment |= 1 << (threads.length + thread.id)
       }
       return { run: 0, environment }
     }
@@ -407,9 +408,9 @@ export class Machine {
 
   // What may happen to a thread that waits.
 
-  private maySuffer(thread: Thread): boolean {
-    if (thread.state !== WAITING && thread.state !== LOOPING) return thread.pending.length > 0 && this.options.timeouts === true && thread.pending.some(({ deadline }) => deadline < Infinity)
+  private maySuffer(thread: Thread, runs: boolean): boolean {
     if (this.options.timeouts === true && waitersOf(thread).some(({ deadline }) => deadline < Infinity)) return true
+    if (runs || (thread.state !== WAITING && thread.state !== LOOPING)) return false
     return this.mayDie(thread) || (thread.state === WAITING && this.options.spurious === true && thread.spurious === 0)
   }
 
@@ -419,6 +420,7 @@ export class Machine {
     for (const waiter of waitersOf(thread)) {
       if (waiter.deadline === Infinity || (this.options.timeouts !== true && (!forced || waiter.deadline !== earliest))) continue
       happenings.push(() => {
+        this.search.order(waiter.clock)
         this.clock = Math.max(this.clock, waiter.deadline)
         this.search.touch(this.clockCell, true)
         this.tracer?.(thread, 'timeout', waiter.queue?.label ?? '', 'timed-out', '')
@@ -428,15 +430,26 @@ export class Machine {
     if (!forced && thread.state === WAITING && this.options.spurious === true && thread.spurious === 0) {
       happenings.push(() => {
         thread.spurious++
+        this.search.order(thread.waiter!.clock)
         this.tracer?.(thread, 'spurious wake', thread.waiter!.queue!.label, 'ok', '')
         this.wake(thread.waiter!, 'ok', null)
       })
     }
-    if (!forced && this.mayDie(thread)) {
-      happenings.push(() => this.bury(thread))
+    if (!forced && !this.canRun(thread) && this.mayDie(thread)) {
+      happenings.push(() => {
+        this.search.order(this.search.clockOf(thread.id))
+        this.bury(thread)
+      })
     }
+    this.search.touch(this.fateOf(thread), true)
     happenings[happenings.length > 1 ? this.search.choose(happenings.length) : 0]!()
   }
+
+  /** Stands, for the search, for what may happen to a thread: written when that changes and when it happens. */
+  fateOf(thread: Thread): Cell {
+    return (this.fates[thread.id] ??= new Cell(`what may happen to ${thread.name}`, this.threads.length)).in(this.execution)
+  }
+  private readonly fates: Cell[] = []
 
   /** Ends a wait. `by`: the notifier. */
   wake(waiter: Waiter, outcome: 'ok' | 'timed-out', by: Thread | null): void {
@@ -445,7 +458,7 @@ export class Machine {
       this.search.touch(queue, true)
       remove(queue.waiters, waiter)
     }
-    const clock = this.search.current?.clock ?? thread.clock
+    const { clock } = this.search.current!
     const hb = by === null ? thread.hb : by.hb.slice()
     if (waiter.id < 0) {
       thread.waiter = null
@@ -460,7 +473,7 @@ export class Machine {
       this.turnClocks.set(turn, { clock, hb })
     }
   }
-  private readonly turnClocks = new WeakMap<object, { clock: number[]; hb: number[] }>()
+  private readonly turnClocks = new WeakMap<object, { clock: readonly number[]; hb: number[] }>()
 
   // Death.
 
@@ -490,7 +503,7 @@ export class Machine {
     this.deaths++
     thread.declaredDead = true
     if (this.maxDeaths > 1) this.search.touch(this.deathCell, true)
-    this.buried.push({ thread, clock: this.search.current?.clock ?? thread.clock, hb: thread.hb.slice() })
+    this.buried.push({ thread, clock: this.search.current!.clock, hb: thread.hb.slice() })
     thread.hb[thread.id]!++
   }
 
@@ -524,6 +537,7 @@ export class Machine {
     const at = thread.position++
     const signature = typeof operation === 'string' ? hash(operation) * 16777216 + index : operation * 16777216 + index
     if (thread.signatures[at] !== signature) {
+      console.log('DBG', operation, index, 'expected', thread.signatures[at], signature, new Error().stack)
       this.stop(thread, 'nondeterminism', `thread ${thread.name} did another operation at its step ${at} when it was run again with the same results: it keeps state outside of shared memory (a JS field, a closure), reads a clock or draws a random number`)
     }
     const value = thread.log[at]
@@ -568,7 +582,7 @@ export class Machine {
   spin(thread: Thread, period: number): void {
     thread.watched = thread.reads.slice(-period)
     thread.freedAt = thread.length
-    if (thread.watched.some(({ view, index, seen }) => view[index] !== seen)) return
+    if (thread.watched.some(hasChanged)) return
     thread.state = SPINNING
     thread.granted = false
     this.handOver(thread)
@@ -636,6 +650,11 @@ export class Machine {
     }
     this.clock += milliseconds
   }
+}
+
+/** Changed, not different: had it to differ, a word that changes back would put the spinning thread to sleep again unseen by the search. */
+function hasChanged({ cell, version }: Watched): boolean {
+  return cell.version !== version
 }
 
 function isAsynchronous(result: unknown): boolean {

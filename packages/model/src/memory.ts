@@ -37,9 +37,12 @@ export class Cell {
 
   // For one execution.
   stamp = 0
+  /** How often its value changed. */
+  version = 0
   /** Clock that the last atomic write published. */
   published: number[] | null = null
   lastWrite: Node | null = null
+  /** By actor of the search. */
   readonly lastReads: (Node | null)[]
   hasPlain = false
   hasMixed = false
@@ -58,7 +61,7 @@ export class Cell {
     readonly label: string,
     private readonly threads: number,
   ) {
-    this.lastReads = new Array<Node | null>(threads).fill(null)
+    this.lastReads = new Array<Node | null>(threads * 2).fill(null)
     this.epochs = new Array<number>(threads * 4).fill(0)
     this.places = new Array<number>(threads * 4).fill(0)
     this.widths = new Array<number>(threads * 4).fill(0)
@@ -83,12 +86,13 @@ export class Cell {
 
   private forget(stamp: number): void {
     this.stamp = stamp
+    this.version = 0
     this.published = null
     this.lastWrite = null
     this.hasPlain = false
     this.hasMixed = false
     this.width = 0
-    for (let i = 0; i < this.threads; i++) this.lastReads[i] = null
+    for (let i = 0; i < this.lastReads.length; i++) this.lastReads[i] = null
     for (let i = 0; i < this.epochs.length; i++) this.epochs[i] = 0
     if (this.waiters.length > 0) this.waiters = []
   }

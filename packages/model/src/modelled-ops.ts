@@ -80,7 +80,7 @@ export class ModelledOps {
     const value = native.load(view as Words, index) as Value
     this.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) machine.search.touch(cell, false)
-    this.sees(thread, view, index, value, cell)
+    this.sees(thread, cell)
     return this.done(thread, LOAD, view, index, value, cell) as T
   }
 
@@ -98,7 +98,7 @@ export class ModelledOps {
     const result = native.store(view as Words, index, value as number) as Value
     this.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) machine.search.touch(cell, true)
-    if (before !== native.load(view as Words, index)) this.changed(thread)
+    if (before !== native.load(view as Words, index)) this.changed(thread, cell)
     return this.done(thread, STORE, view, index, result, cell) as T
   }
 
@@ -117,8 +117,8 @@ export class ModelledOps {
     this.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     this.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) machine.search.touch(cell, true)
-    if (before !== native.load(view as Words, index)) this.changed(thread)
-    else this.sees(thread, view, index, before, cell)
+    if (before !== native.load(view as Words, index)) this.changed(thread, cell)
+    else this.sees(thread, cell)
     return this.done(thread, operation, view, index, before, cell, value) as T
   }
 
@@ -142,8 +142,8 @@ export class ModelledOps {
       if (wrote && !cell.written) machine.isVisible(thread, cell, true)
       machine.search.touch(cell, wrote)
     }
-    if (after !== before) this.changed(thread)
-    else this.sees(thread, view, index, before, cell)
+    if (after !== before) this.changed(thread, cell)
+    else this.sees(thread, cell)
     return this.done(thread, CAS, view, index, before, cell, machine.tracer === null ? undefined : `${expected} → ${replacement}`) as T
   }
 
@@ -160,12 +160,12 @@ export class ModelledOps {
     const cell = this.beginWait(thread, view, index)
     const value = native.load(view as Words, index) as Value
     if (value !== normal(view, expected)) {
-      this.sees(thread, view as View, index, value, cell)
+      this.sees(thread, cell)
       return this.done(thread, WAIT, view, index, 'not-equal', cell) as 'not-equal'
     }
     if (!(timeout > 0)) return this.done(thread, WAIT, view, index, 'timed-out', cell) as 'timed-out'
     const queue = cell.queue(machine.execution)
-    const waiter: Waiter = { thread, queue, view, index, expected: value, id: -1, deadline: machine.clock + timeout }
+    const waiter: Waiter = { thread, queue, view, index, expected: value, id: -1, deadline: machine.clock + timeout, clock: machine.search.current!.clock }
     machine.isVisible(thread, queue, true)
     machine.search.touch(queue, true)
     queue.waiters.push(waiter)
@@ -195,11 +195,12 @@ export class ModelledOps {
       else {
         result = thread.nextCallback
         const queue = cell.queue(machine.execution)
-        const waiter: Waiter = { thread, queue, view, index, expected: value, id: result, deadline: machine.clock + timeout }
+        const waiter: Waiter = { thread, queue, view, index, expected: value, id: result, deadline: machine.clock + timeout, clock: machine.search.current!.clock }
         machine.isVisible(thread, queue, true)
         machine.search.touch(queue, true)
         queue.waiters.push(waiter)
         thread.pending.push(waiter)
+        machine.search.touch(machine.fateOf(thread), true)
           }
       this.done(thread, WAIT_ASYNC, view, index, result, cell)
     }
@@ -257,7 +258,7 @@ export class ModelledOps {
         woken++
       }
       thread.hb[thread.id]!++
-      this.changed(thread)
+      this.changed(thread, null)
     } else if (visible) machine.search.touch(queue, false)
     return this.done(thread, NOTIFY, view, index, woken, cell, count === Infinity ? 'all' : count) as number
   }
@@ -280,13 +281,14 @@ export class ModelledOps {
   }
 
   /** The thread saw a value: if it spins, it waits for another. */
-  private sees(thread: Thread, view: IntegerView | View, index: number, seen: Value, cell: Cell): void {
+  private sees(thread: Thread, cell: Cell): void {
     if (thread.reads.length >= 32) thread.reads.shift()
-    thread.reads.push({ view: view as View, index, seen, cell })
+    thread.reads.push({ version: cell.version, cell })
   }
 
   /** The thread changed something: it does not merely spin. */
-  private changed(thread: Thread): void {
+  private changed(thread: Thread, cell: Cell | null): void {
+    if (cell !== null) cell.version++
     thread.pauses = 0
     thread.stuck = 0
     thread.reads.length = 0
@@ -345,7 +347,7 @@ export class ModelledOps {
     }
     const value = view[index]!
     const cell = this.cellOf(cells, view, index)
-    this.sees(thread, view, index, value, cell)
+    this.sees(thread, cell)
     return this.done(thread, operation, view, index, value, cell) as Value
   }
 
@@ -375,8 +377,9 @@ export class ModelledOps {
     if (machine.tracks(thread)) this.plain(thread, cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT, PLAIN_WRITE)
     const before = view[index]
     view[index] = value
-    if (before !== view[index]) this.changed(thread)
-    this.done(thread, SET, view, index, value, this.cellOf(cells, view, index))
+    const cell = this.cellOf(cells, view, index)
+    if (before !== view[index]) this.changed(thread, cell)
+    this.done(thread, SET, view, index, value, cell)
   }
 
   /** Checks a plain access of some bytes for races; a scheduling point where somebody peeks. */
@@ -395,6 +398,7 @@ export class ModelledOps {
       const first = Math.max(from - (word << 2), 0)
       const last = Math.min(end - (word << 2), 4)
       if (machine.options.races !== false) this.checkPlain(thread, cell, first, last, kind)
+      if (write) cell.version++
       if (visible && cell.peeked) machine.search.touch(cell, write)
     }
   }
@@ -436,7 +440,7 @@ export class ModelledOps {
     }
     const data = part()
     act(data)
-    if (to !== null) this.changed(thread)
+    if (to !== null) this.changed(thread, null)
     this.done(thread, COPY, source, sourceIndex, to === null ? data.slice() : undefined, null)
   }
 
@@ -456,7 +460,7 @@ export class ModelledOps {
     machine.deathPoint(thread)
     if (machine.tracks(thread) && length > 0) this.plain(thread, cells, target.byteOffset + index * target.BYTES_PER_ELEMENT, length * target.BYTES_PER_ELEMENT, PLAIN_WRITE)
     target.fill(value, index, index + length)
-    this.changed(thread)
+    this.changed(thread, null)
     this.done(thread, FILL, target, index, undefined, null)
   }
 
@@ -540,7 +544,8 @@ export class ModelledOps {
     if (thread === null) throw new Error('unreachable: a modelled timer outside of a thread')
     const id = thread.nextCallback++
     this.once(TIMER, () => {
-      thread.pending.push({ thread, queue: null, view: null, index: 0, expected: 0, id, deadline: this.machine.clock + Math.max(0, milliseconds) })
+      thread.pending.push({ thread, queue: null, view: null, index: 0, expected: 0, id, deadline: this.machine.clock + Math.max(0, milliseconds), clock: this.machine.search.current!.clock })
+      this.machine.search.touch(this.machine.fateOf(thread), true)
       })
     thread.callbacks.set(id, callback)
     return id
@@ -551,6 +556,7 @@ export class ModelledOps {
     if (thread === null) return
     thread.callbacks.delete(id)
     this.once(TIMER, () => {
+      this.machine.search.touch(this.machine.fateOf(thread), true)
       const at = thread.pending.findIndex((waiter) => waiter.id === id && waiter.queue === null)
       if (at >= 0) thread.pending.splice(at, 1)
       const turn = thread.turns.findIndex((entry) => entry[0] === id)

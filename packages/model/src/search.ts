@@ -39,7 +39,7 @@ export class Node {
   options = 0
   value = 0
 
-  // The state before the event, as bit masks of threads.
+  // The state before the event, as bit masks of actors.
   run = 0
   environment = 0
   previous = -1
@@ -47,9 +47,11 @@ export class Node {
   backtrack = 0
   done = 0
   asleep = 0
+  /** Nobody could go on: all that may happen here is tried, and nothing that slept before or was tried here is asleep behind it. */
+  forced = false
   asleepFootprints: (Footprint | null)[] = []
 
-  // The event.
+  // The event. The actor is a thread, or (from the number of threads on) what may happen to one.
   thread = -1
   index = 0
   clock: number[] = []
@@ -99,6 +101,9 @@ export class Search {
   bounded = false
   pruned = false
   private threads: readonly Thread[] = []
+  /** Of each actor: the dependence clock of its last event, and how many it had. */
+  private clocks: number[][] = []
+  private events: number[] = []
   private readonly sleeping: boolean
   private readonly random: Random
   private priorities: number[] = []
@@ -138,6 +143,18 @@ export class Search {
     }
   }
 
+  /** The threads are there: their execution begins. */
+  start(): void {
+    const actors = this.threads.length * 2
+    this.events = new Array<number>(actors).fill(0)
+    this.clocks = this.events.map(() => new Array<number>(actors).fill(0))
+  }
+
+  /** The dependence clock of a thread's last event. */
+  clockOf(thread: number): readonly number[] {
+    return this.clocks[thread]!
+  }
+
   /** Forgets everything and starts anew. */
   restart(): void {
     this.nodes.length = 0
@@ -165,8 +182,8 @@ export class Search {
   }
 
   /**
-   * Decides who does the next event: a thread of `run` (it can go on), or of `environment` (something may happen to it while it
-   * waits). `forced`: only because nobody can run, so it is not what slept before. Returns a thread, or -1 when all that is left here was explored elsewhere.
+   * Decides who does the next event: a thread of `run` (it can go on), or an actor of `environment` (something may happen to its
+   * thread while that waits). `forced`: only because nobody can run, so it is not what slept before. Returns a thread, or -1 when all that is left here was explored elsewhere.
    */
   schedule(run: number, environment: number, previous: number, forced = false): number {
     let node = this.nodes[this.depth]
@@ -185,16 +202,16 @@ export class Search {
     if ((run >> node.thread) & 1) this.runner = node.thread
     this.depth++
     this.current = node
-    const thread = this.threads[node.thread]!
+    const actor = node.thread
+    const index = ++this.events[actor]!
     if (node.open) {
-      node.before = thread.clock
-      node.clock = thread.clock.slice()
-      node.index = thread.events + 1
-      node.clock[node.thread] = node.index
+      node.before = this.clocks[actor]!
+      node.clock = node.before.slice()
+      node.index = index
+      node.clock[actor] = index
     }
-    thread.events++
-    thread.clock = node.clock
-    return node.thread
+    this.clocks[actor] = node.clock
+    return actor
   }
 
   private extend(run: number, environment: number, previous: number, forced: boolean): Node {
@@ -202,10 +219,11 @@ export class Search {
     node.run = run
     node.environment = environment
     node.previous = previous
+    node.forced = forced
     const parent = this.current
     if (parent !== null) {
       node.preemptions = parent.preemptions + this.cost(parent, parent.thread)
-      if (this.strategy === 'dpor' && !forced) this.inheritSleep(node, parent)
+      if (this.strategy === 'dpor' && !forced && !parent.forced) this.inheritSleep(node, parent)
     }
     const all = run | environment
     if (this.strategy === 'random') node.thread = this.pick(node, all)
@@ -215,7 +233,7 @@ export class Search {
     } else {
       const awake = all & ~node.asleep
       const happens = awake & environment
-      if (this.strategy === 'full') node.backtrack = all
+      if (this.strategy === 'full' || forced) node.backtrack = all
       else {
         node.backtrack = happens
         if ((awake & run) !== 0) node.backtrack |= 1 << this.byDefault(node, awake & run)
@@ -232,13 +250,14 @@ export class Search {
       const { thread, until } = this.script.segments[this.segment]!
       const waits = until === 0
       if (this.entered && (waits || this.threads[thread]!.length >= until)) continue
-      if ((((waits ? environment : run) >> thread) & 1) === 0) {
+      const actor = waits ? thread + this.threads.length : thread
+      if ((((run | environment) >> actor) & 1) === 0) {
         if (this.entered) continue
         this.strayed = true
         return undefined
       }
       this.entered = true
-      return thread
+      return actor
     }
     return undefined
   }
@@ -453,7 +472,7 @@ export class Search {
       if (open !== null) open.until = node.left
       if (runs && open?.thread === node.thread && segments[segments.length - 1] === open) continue
       if (runs) segments.push((open = { thread: node.thread, until: 0 }))
-      else segments.push({ thread: node.thread, until: 0 })
+      else segments.push({ thread: node.thread - this.threads.length, until: 0 })
     }
     if (open !== null) open.until = Infinity
     while (choices.length > 0 && choices[choices.length - 1] === 0) choices.pop()

@@ -25,13 +25,13 @@ export interface Waiter {
   readonly id: number
   /** On the virtual clock. */
   readonly deadline: number
+  /** Dependence clock of the event that began it. */
+  readonly clock: readonly number[]
 }
 
-/** A word that a spinning thread watches, and the value that it saw. */
+/** A word that a spinning thread watches, and how often it had changed when the thread read it. */
 export interface Watched {
-  readonly view: Int32Array | BigInt64Array | Uint8Array | Float64Array
-  readonly index: number
-  readonly seen: number | bigint
+  readonly version: number
   readonly cell: Cell
 }
 
@@ -82,9 +82,6 @@ export class Thread {
 
   /** Language happens-before. */
   hb: number[]
-  /** Dependence clock of its last event. */
-  clock: number[]
-  events = 0
 
   waiter: Waiter | null = null
   readonly pending: Waiter[] = []
@@ -92,7 +89,7 @@ export class Thread {
   readonly turns: [number, 'ok' | 'timed-out'][] = []
   wakeResult: 'ok' | 'timed-out' = 'ok'
   /** Dependence clock of the event that woke it. */
-  wakeClock: number[] | null = null
+  wakeClock: readonly number[] | null = null
   /** Length of the log when it was last asked whether it dies, and when it was last let go on from a spin. */
   askedAt = -1
   freedAt = -1
@@ -123,6 +120,5 @@ export class Thread {
   ) {
     this.hb = new Array<number>(threads).fill(0)
     this.hb[id] = 1
-    this.clock = new Array<number>(threads).fill(0)
   }
 }

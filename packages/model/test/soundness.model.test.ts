@@ -1,4 +1,4 @@
-import { add, compareExchange, load, notify, store, sub, wait } from '@heddle/atomics/ops'
+import { add, compareExchange, effect, load, notify, now, pause, peek, set, store, sub, wait, waitAsync } from '@heddle/atomics/ops'
 import { expect, test } from 'vitest'
 import { check, type ModelContext, type ModelOptions } from '../src/index.js'
 
@@ -21,10 +21,10 @@ function program(seed: number, kinds: readonly string[], threads: number, most: 
 }
 
 /** Runs a program of random operations; the outcome is everything that every thread saw, and the memory. */
-function body(code: readonly Operation[][], chooses = false) {
+function body(code: readonly Operation[][], chooses = false, reaper = false) {
   return ({ spawn, choose }: ModelContext): (() => unknown) => {
-    const words = new Int32Array(new SharedArrayBuffer(16))
-    const handles = code.map((operations) =>
+    const words = new Int32Array(new SharedArrayBuffer(20))
+    const handles = code.map((operations, me) =>
       spawn(() => {
         const seen: unknown[] = []
         for (const [kind, word, a, b] of operations) {
@@ -37,22 +37,33 @@ function body(code: readonly Operation[][], chooses = false) {
           else if (kind === 'notify') seen.push(notify(words, word, b))
           else if (kind === 'if' && load(words, word) === a) store(words, 1 - word, b)
           else if (kind === 'choose' && chooses) seen.push(choose(2))
+          else if (kind === 'peek') seen.push(peek(words, 2 + word))
+          else if (kind === 'set') set(words, 2 + me, b)
+          else if (kind === 'now') seen.push(now())
+          else if (kind === 'spin') for (let n = 0; n < 2 && load(words, word) === 0; n++) pause()
+          else if (kind === 'effect') effect(() => add(words, word, b))
+          else if (kind === 'async') {
+            const outcome = waitAsync!(words, word, a, 10)
+            if (outcome.async) void outcome.value.then((how) => seen.push(how, add(words, 1 - word, 1)))
+            else seen.push(outcome.value)
+          }
         }
         return seen
       }),
     )
-    return () => [handles.map(({ outcome, result }) => (outcome === 'finished' ? result : outcome)), words[0], words[1]]
+    const reaps = reaper ? spawn((dead) => [dead, load(words, 0), add(words, 1, 4)], { reaper: true }) : undefined
+    return () => [reaps?.outcome === 'finished' ? reaps.result : 0, handles.map(({ outcome, result }) => (outcome === 'finished' ? result : outcome)), ...words]
   }
 }
 
 function compare(code: Operation[][], options: ModelOptions): { full: number; reduced: number } {
   const chooses = code.flat().some(([kind]) => kind === 'choose')
-  const full = check('full', body(code, chooses), { ...options, schedules: 'full' })
-  const reduced = check('reduced', body(code, chooses), { ...options, schedules: 'dpor' })
+  const full = check('full', body(code, chooses, options.deaths === true), { ...options, schedules: 'full' })
+  const reduced = check('reduced', body(code, chooses, options.deaths === true), { ...options, schedules: 'dpor' })
   expect(full.complete && reduced.complete).toBe(true)
   const lost = [...full.outcomes.keys()].filter((outcome) => !reduced.outcomes.has(outcome))
   const invented = [...reduced.outcomes.keys()].filter((outcome) => !full.outcomes.has(outcome))
-  expect({ code, options, lost, invented, found: full.finding?.kind }).toEqual({ code, options, lost: [], invented: [], found: reduced.finding?.kind })
+  expect({ code: JSON.stringify(code), options, lost, invented, found: full.finding?.kind }).toEqual({ code: JSON.stringify(code), options, lost: [], invented: [], found: reduced.finding?.kind })
   return { full: full.executions, reduced: reduced.executions + reduced.pruned }
 }
 
@@ -72,6 +83,16 @@ for (const preemptions of [Infinity, 0, 1, 2]) {
     ['deaths and timeouts', waits, 2, 3, { deaths: true, timeouts: true }],
     ['any notify order', ['wait', 'wait', 'notify', 'store', 'load'], 3, 2, { notifyOrder: 'any' }],
     ['spurious wakes', ['wait', 'wait', 'notify', 'store', 'load'], 2, 3, { spurious: true }],
+    ['zombies', atomics, 2, 3, { deaths: true, zombies: true }],
+    ['plain words that are peeked at', ['peek', 'peek', 'set', 'set', 'load', 'store'], 2, 4, {}],
+    ['three threads that peek', ['peek', 'peek', 'set', 'set', 'add'], 3, 2, {}],
+    ['spin loops', ['spin', 'store', 'load', 'add'], 2, 4, {}],
+    ['three threads that spin', ['spin', 'store', 'load'], 3, 2, {}],
+    ['effects', ['effect', 'effect', 'load', 'add'], 2, 3, {}],
+    ['event loops', ['async', 'notify', 'store', 'load'], 2, 3, {}],
+    ['event loops, timeouts', ['async', 'notify', 'store', 'load'], 2, 3, { timeouts: true }],
+    ['event loops and waits', ['async', 'async', 'wait', 'notify', 'notify'], 3, 2, {}],
+    ['clocks', ['now', 'wait', 'notify', 'load', 'store'], 2, 3, { timeouts: true }],
     ['choices', [...atomics, 'choose'], 2, 3, {}],
   ] as [string, string[], number, number, ModelOptions][]) {
     test(`the reduction loses no outcome: ${title}, preemptions ${preemptions}`, () => {
