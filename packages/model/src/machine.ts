@@ -50,6 +50,8 @@ export class Machine {
   threads: Thread[] = []
   memory = new Memory(1)
   readonly locals = new Map<object, unknown>()
+  /** A thread's `before` runs for the first time: its operations happen at once, and are logged. */
+  preparing = false
   setupRandom = new Random(1)
   tracer: Tracer | null = null
   /** Every access is a scheduling point: for replays, which can't know yet what is shared. */
@@ -137,11 +139,13 @@ export class Machine {
     if (!thread.options.before) return
     this.current = thread
     thread.direct = 1
+    this.preparing = true
     try {
       thread.options.before()
     } catch (error) {
       if (error !== SUSPENDED) this.fail('assertion', `thread ${thread.name} threw ${describe(error)} before it started`, error)
     }
+    this.preparing = false
     thread.direct = 0
     this.current = null
   }
@@ -537,7 +541,6 @@ export class Machine {
     const at = thread.position++
     const signature = typeof operation === 'string' ? hash(operation) * 16777216 + index : operation * 16777216 + index
     if (thread.signatures[at] !== signature) {
-      console.log('DBG', operation, index, 'expected', thread.signatures[at], signature, new Error().stack)
       this.stop(thread, 'nondeterminism', `thread ${thread.name} did another operation at its step ${at} when it was run again with the same results: it keeps state outside of shared memory (a JS field, a closure), reads a clock or draws a random number`)
     }
     const value = thread.log[at]

@@ -502,7 +502,7 @@ export class ModelledOps {
 
   effect<T>(run: () => T): T {
     const { machine } = this
-    if (machine.current === null || machine.current.direct > 0) return run()
+    if (machine.current === null || machine.current.direct > (machine.preparing ? 1 : 0)) return run()
     const outcome = this.once(EFFECT, (thread) => {
       thread!.direct++
       try {
