@@ -367,7 +367,11 @@ export class Search {
     }
   }
 
-  /** Some thread that can start the reversal of the race has to be tried at `earlier`. */
+  /**
+   * Some actor that can start the reversal of the race has to be tried at `earlier`: one whose next event there depends on none of
+   * those that come before `later` without depending on `earlier`. The later actor itself counts only if there are none: its event may
+   * touch other cells once it comes first (a failed compareExchange succeeds, a `wait` sleeps).
+   */
   private addSource(earlier: Node, later: Node): void {
     const firsts: Node[] = []
     let initials = 0
@@ -375,15 +379,15 @@ export class Search {
     while (this.nodes[from] !== earlier) from--
     for (let i = from + 1; i < this.depth; i++) {
       const node = this.nodes[i]!
-      if (node.options !== 0 || (node !== later && node.clock[earlier.thread]! >= earlier.index)) continue
-      const bit = 1 << node.thread
+      if (node.options !== 0 || node === later || node.clock[earlier.thread]! >= earlier.index) continue
       if (firsts.some((first) => first.thread === node.thread)) continue
-      if (!firsts.some((first) => node.clock[first.thread]! >= first.index)) initials |= bit
+      if (!firsts.some((first) => node.clock[first.thread]! >= first.index)) initials |= 1 << node.thread
       firsts.push(node)
     }
+    if (firsts.length === 0) initials = 1 << later.thread
     const possible = initials & (earlier.run | earlier.environment)
     if (possible === 0 || (possible & (earlier.backtrack | earlier.asleep)) !== 0) return
-    earlier.backtrack |= (possible >> later.thread) & 1 ? 1 << later.thread : 1 << lowest(possible)
+    earlier.backtrack |= 1 << lowest(possible)
   }
 
   /**
