@@ -553,7 +553,7 @@ export class Machine {
 
   /** Logs an operation that took effect. */
   note(thread: Thread, operation: string | number, index: number, value: unknown): void {
-    if (thread.direct > 0 && thread.live) return
+    if (thread.direct > (this.preparing ? 1 : 0)) return
     const at = thread.length
     const signature = typeof operation === 'string' ? hash(operation) * 16777216 + index : operation * 16777216 + index
     thread.signatures[at] = signature
