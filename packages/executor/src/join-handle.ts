@@ -1,6 +1,7 @@
 /** A spawned call, as its spawner holds it. */
 import { BlockingNotAllowedError, type BlockingOptions, CancelledError, TimeoutError, type WaitOptions } from '@heddle/park'
-import { BLOCKED, canBlock, deadlineOf, isAbortSignal, runningFiber } from '@heddle/park/internal'
+import { canBlock } from '@heddle/atomics/internal'
+import { BLOCKED, deadlineOf, isAbortSignal, runningFiber } from '@heddle/park/internal'
 import type { Call, Submitter } from './submitter.js'
 
 /** How a spawned call stands. */

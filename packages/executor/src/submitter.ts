@@ -371,7 +371,6 @@ export class Submitter {
 
   private rung(): void {
     if (!this.asleep) return
-    this.budget.wakes()
     this.awake()
     this.takeDone()
     if (this.open === 0) return this.idle()
@@ -420,7 +419,9 @@ export class Submitter {
       }
       pause()
     }
-    return !this.budget.isOver(this.lookSince)
+    if (!this.budget.isOver(this.lookSince)) return true
+    this.budget.failed()
+    return false
   }
 
   /** The event loop had its turn: what was broken off for its sake goes on. */
@@ -436,7 +437,6 @@ export class Submitter {
     this.asleep = true
     store(this.pool.words, this.record + S_ASLEEP, 1)
     if (load(this.pool.words, this.record + S_ROOT) !== 0) return this.keepPumping()
-    this.budget.sleeps()
     this.hold()
   }
 

@@ -82,7 +82,6 @@ export class WorkerLoop {
 
   private rung(): void {
     if (!this.sleeping) return
-    this.budget.wakes()
     this.sleeping = false
     claimSleeper(this.pool, this.number)
     if (!this.queued) this.round()
@@ -132,6 +131,7 @@ export class WorkerLoop {
       }
     } while (!found && !this.budget.isOver(begun))
     if (found) this.budget.paid()
+    else this.budget.failed()
     if (!found) setSleeping(this.pool, this.number)
     const last = endSpin(this.pool, this.number)
     if (found && last) this.passOn()
@@ -147,7 +147,7 @@ export class WorkerLoop {
     setSleeping(this.pool, this.number)
     this.sleeping = true
     store(this.pool.words, this.record + K_PARKED, ++this.parked)
-    if (!this.injector.hasWork() && !this.mayClose()) return this.budget.sleeps()
+    if (!this.injector.hasWork() && !this.mayClose()) return
     this.sleeping = false
     claimSleeper(this.pool, this.number)
     this.later()
