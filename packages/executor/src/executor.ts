@@ -92,8 +92,15 @@ const capture = (resolve: (value: never) => void, reject: (error: unknown) => vo
  * was accepted is lost: every call settles exactly once, with the task's result, its error, or the reason why there is none.
  * The process stays alive while calls are open, and ends by itself when none are, without a shutdown.
  * @example
+ * ```ts file=work.ts
+ * export const work = tasks(import.meta.url, { square: (x: number) => x * x })
+ * ```
+ * ```ts
+ * import { nodeHost } from '@heddle/node'
+ * import { work } from './work.js'
  * const executor = await Executor.start({ host: nodeHost })
  * console.log(await executor.run(work.square, 12)) // 144
+ * ```
  */
 export class Executor {
   private ending: Promise<void> | undefined
@@ -127,10 +134,13 @@ export class Executor {
     if (options.host !== undefined) setHost(options.host)
     const host = options.host ?? getHost()
     if (host.startWorker === undefined || host.workerModule === undefined) {
-      throw new WorkerStartError(`the '${host.name}' host starts no workers: pass { host: nodeHost } from '@heddle/node' (or your platform's host), or import from 'heddle'`)
+      throw new WorkerStartError(
+        `the '${host.name}' host starts no workers: pass { host: nodeHost } from '@heddle/node' (or your platform's host), or import from 'heddle'`,
+      )
     }
     const { min, max } = workerRange(options.workers, host)
-    if (options.setup !== undefined && !isTaskRef(options.setup)) throw new InvalidArgumentError('setup must be a task: tasks(import.meta.url, { … }).name')
+    if (options.setup !== undefined && !isTaskRef(options.setup))
+      throw new InvalidArgumentError('setup must be a task: tasks(import.meta.url, { … }).name')
     const region = options.region ?? Region.default
     const pool = new Pool({ region, maxWorkers: max })
     const injector = new Injector(pool.words, pool.base)
@@ -199,11 +209,20 @@ export class Executor {
    * hold back the inputs. Leaving the loop, or a failure, takes back what has not started and closes the inputs.
    * @throws InvalidArgumentError; from the iteration, what a task, the inputs or the signal failed with
    * @example
-   * for await (const square of executor.map(work.square, [1, 2, 3])) console.log(square)
+   * import { nodeHost } from '@heddle/node'
+   * import { work } from './work.js' // as above
+   * const executor = await Executor.start({ host: nodeHost })
+   * for await (const square of executor.map(work.square, [1, 2, 3])) console.log(square) // 1, 4, 9
    */
   map<T, R>(task: TaskRef<[T], R>, inputs: Iterable<T> | AsyncIterable<T>, options: MapOptions = {}): AsyncIterableIterator<R> {
     this.numberOf(task as unknown as TaskRef)
-    return mapTask((input) => this.spawn(task, [input]), inputs, options, 2 * this.pool.maxWorkers, (signal, fired) => this.submitter.limit(Infinity, signal, fired))
+    return mapTask(
+      (input) => this.spawn(task, [input]),
+      inputs,
+      options,
+      2 * this.pool.maxWorkers,
+      (signal, fired) => this.submitter.limit(Infinity, signal, fired),
+    )
   }
 
   /** Figures, as of now. Looks at every slot in use: for people and tests, not for each call. */
@@ -305,16 +324,22 @@ export class Executor {
     const broken = this.crew?.broken
     if (broken !== undefined) throw broken
     assertNotLoading('a task')
-    if (!isTaskRef(task)) throw new InvalidArgumentError('the task must come from tasks(import.meta.url, { … }): a plain function can’t be found by a worker')
+    if (!isTaskRef(task))
+      throw new InvalidArgumentError('the task must come from tasks(import.meta.url, { … }): a plain function can’t be found by a worker')
     return this.table.numberOf(task)
   }
 }
 
 function workerRange(workers: ExecutorOptions['workers'], host: Host): { min: number; max: number } {
-  const range = typeof workers === 'number' ? { min: workers, max: workers } : { min: workers?.min ?? 0, max: workers?.max ?? Math.max(host.parallelism, workers?.min ?? 0) }
+  const range =
+    typeof workers === 'number'
+      ? { min: workers, max: workers }
+      : { min: workers?.min ?? 0, max: workers?.max ?? Math.max(host.parallelism, workers?.min ?? 0) }
   const { min, max } = range
   if (!Number.isInteger(max) || max < 1 || max > MAX_WORKERS || !Number.isInteger(min) || min < 0 || min > max) {
-    throw new InvalidArgumentError(`workers must be a number from 1 to ${MAX_WORKERS}, or { min, max } with 0 <= min <= max, got ${JSON.stringify(workers)}`)
+    throw new InvalidArgumentError(
+      `workers must be a number from 1 to ${MAX_WORKERS}, or { min, max } with 0 <= min <= max, got ${JSON.stringify(workers)}`,
+    )
   }
   return range
 }

@@ -21,8 +21,13 @@ export class Executor extends AnyExecutor {
 /**
  * Calls a task in a worker of the default executor (in a worker: of the executor that it belongs to). See `Executor.run`.
  * @example
- * const squares = tasks(import.meta.url, { square: (x: number) => x * x })
+ * ```ts file=squares.ts
+ * export const squares = tasks(import.meta.url, { square: (x: number) => x * x })
+ * ```
+ * ```ts
+ * import { squares } from './squares.js'
  * console.log(await run(squares.square, 12)) // 144
+ * ```
  */
 export function run<A extends unknown[], R>(task: TaskRef<A, R>, ...args: A): Promise<R> {
   return defaultExecutor(nodeHost).run(task, ...args)
