@@ -77,7 +77,11 @@ export class Agent {
     this.generation = identity.generation
     this.tag = identity.tag
     this.record = identity.at >> 2
-    store(this.words, this.record + A_THREAD, effect(() => getHost().threadId()))
+    store(
+      this.words,
+      this.record + A_THREAD,
+      effect(() => getHost().threadId()),
+    )
     this.slab = new Slab(region, identity)
   }
 
@@ -170,7 +174,8 @@ export class Agent {
   exitBlocked(): void {
     if (this.interest > 0) store(this.words, this.record + A_BLOCKED, 0)
     // What was declined may be free to take now, with nobody left to say so.
-    for (let r = this.declined.pop(); r !== undefined; r = this.declined.pop()) if (claim(this.words, r, NOTIFIED, CASE_RECHECK)) this.readyList.push(r)
+    for (let r = this.declined.pop(); r !== undefined; r = this.declined.pop())
+      if (claim(this.words, r, NOTIFIED, CASE_RECHECK)) this.readyList.push(r)
     if (this.readyList.length > 0) this.queueTurn()
     this.assertAlive()
   }
@@ -191,7 +196,16 @@ export class Agent {
     const list = this.readyList
     if (list.length === 0) return false
     this.readyList = []
-    for (const r of list) this.waiting[get(this.words, r + W_NUMBER)]?.ready()
+    let told = 0
+    try {
+      while (told < list.length) this.waiting[get(this.words, list[told++]! + W_NUMBER)]?.ready()
+    } finally {
+      // A bell's callback threw: the others are told on the next turn.
+      if (told < list.length) {
+        this.readyList.push(...list.slice(told))
+        this.queueTurn()
+      }
+    }
     return true
   }
 
@@ -263,4 +277,3 @@ export class Agent {
     this.hostTimer = effect(() => getHost().setTimer(fire, Math.max(0, Math.ceil(next - now()))))
   }
 }
-

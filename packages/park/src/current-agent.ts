@@ -30,7 +30,8 @@ export function currentAgent(region: Region = Region.default): AgentInfo {
  */
 export function adopt(worker: object): void {
   const host = getHost()
-  if (host.adoptWorker === undefined) throw new InvalidArgumentError(`the '${host.name}' host can't watch workers: import the host package of your platform and call setHost`)
+  if (host.adoptWorker === undefined)
+    throw new InvalidArgumentError(`the '${host.name}' host can't watch workers: import the host package of your platform and call setHost`)
   watch(host.adoptWorker(worker))
 }
 

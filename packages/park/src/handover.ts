@@ -55,12 +55,12 @@ export function releaseContended(agent: Agent, lock: number, q: number, tag: num
 /** The lock word loses its owner and keeps its flags; PARKED stays while somebody is in the queue. Under the queue's lock. */
 function free(words: Int32Array, lock: number, q: number): void {
   const kept = firstOf(words, q) === 0 ? FLAGS_MASK & ~PARKED_BIT : FLAGS_MASK
-  for (let word = load(words, lock); compareExchange(words, lock, word, word & kept) !== word; ) word = load(words, lock)
+  for (let word = load(words, lock); compareExchange(words, lock, word, word & kept) !== word;) word = load(words, lock)
 }
 
 /** Puts another owner into a lock word that the caller owns; the flags stay. Others may change flags meanwhile, never the owner. */
 function setOwner(words: Int32Array, lock: number, tag: number): void {
-  for (let word = load(words, lock); compareExchange(words, lock, word, tag | (word & FLAGS_MASK)) !== word; ) word = load(words, lock)
+  for (let word = load(words, lock); compareExchange(words, lock, word, tag | (word & FLAGS_MASK)) !== word;) word = load(words, lock)
 }
 
 /** Whether a waiter has waited or tried long enough to be handed the lock. */

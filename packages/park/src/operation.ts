@@ -62,7 +62,8 @@ function isClaimed(phase: number): boolean {
 
 /** Links a record into a token's queue. @returns the link's record; 0 when the token has fired */
 function linkToken(agent: Agent, token: CancelSignal, main: number): number {
-  if (token.region !== agent.region) throw new InvalidArgumentError('the token lives in another region than what is waited for: make both in one region')
+  if (token.region !== agent.region)
+    throw new InvalidArgumentError('the token lives in another region than what is waited for: make both in one region')
   const link = agent.acquire(KIND_THREAD)
   set(agent.words, link + W_MAIN, main)
   set(agent.words, link + W_WANT, CASE_TOKEN)
@@ -108,7 +109,8 @@ export function block<T>(operation: Operation<T>, options: BlockingOptions | und
   const { agent } = operation
   const deadline = deadlineOf(options)
   const token = options?.signal
-  if (token !== undefined && isAbortSignal(token)) throw new TypeError(`an AbortSignal can't fire while its thread is blocked: pass a CancelToken, or use ${instead}`)
+  if (token !== undefined && isAbortSignal(token))
+    throw new TypeError(`an AbortSignal can't fire while its thread is blocked: pass a CancelToken, or use ${instead}`)
   assertMayBlock(options, instead)
   if (hasFired(token)) throw token!.reason
   const record = (operation.record = agent.acquire(KIND_THREAD))
@@ -150,7 +152,9 @@ function hasFired(token: CancelSignal | undefined): boolean {
 function assertMayBlock(options: BlockingOptions | undefined, instead: string): void {
   if (!canBlock()) throw new BlockingNotAllowedError(`this agent may not block (a browser's window, a service worker): use ${instead}`)
   if (runningFiber.get() !== undefined && options?.blockFiber !== true) {
-    throw new BlockingNotAllowedError(`this would block the worker under a fiber, and every other fiber with it: use ${instead.replace('Async', 'Fiber')}, or pass { blockFiber: true }`)
+    throw new BlockingNotAllowedError(
+      `this would block the worker under a fiber, and every other fiber with it: use ${instead.replace('Async', 'Fiber')}, or pass { blockFiber: true }`,
+    )
   }
 }
 
@@ -343,7 +347,6 @@ export class Pending<T> implements Resumable {
     settle(agent, record)
     agent.slab.release(record)
   }
-
 }
 
 /** Options of a promise wait. */

@@ -41,7 +41,8 @@ export function isAbortSignal(signal: AbortSignal | CancelSignal): signal is Abo
 export function deadlineOf(options: WaitOptions | undefined): number {
   const timeout = options?.timeout
   if (timeout === undefined || timeout === Infinity) return Infinity
-  if (typeof timeout !== 'number' || !(timeout >= 0)) throw new InvalidArgumentError(`timeout must be a number of milliseconds, 0 or more, got ${String(timeout)}`)
+  if (typeof timeout !== 'number' || !(timeout >= 0))
+    throw new InvalidArgumentError(`timeout must be a number of milliseconds, 0 or more, got ${String(timeout)}`)
   return now() + timeout
 }
 

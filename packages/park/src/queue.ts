@@ -17,7 +17,17 @@
  *            for at most 1 ms at a time (a holder that died is then seen), or goes on spinning where it may not block.
  */
 import { compareExchange, exchange, get, load, limits, notify, pause, set, store, wait } from '@heddle/atomics/ops'
-import { A_HEIR, A_STATUS, agentRecord, canBlock, generationOf, isOwnerAlive, MAX_GENERATION, OWNER_GENERATION_SHIFT, ownerId } from '@heddle/atomics/internal'
+import {
+  A_HEIR,
+  A_STATUS,
+  agentRecord,
+  canBlock,
+  generationOf,
+  isOwnerAlive,
+  MAX_GENERATION,
+  OWNER_GENERATION_SHIFT,
+  ownerId,
+} from '@heddle/atomics/internal'
 import { forEachRecord } from './slab.js'
 import type { Agent } from './agent.js'
 import {
@@ -65,7 +75,8 @@ function lockSlow(agent: Agent, q: number): void {
     } else {
       // From here on this agent can't tell who else sleeps: it takes the lock as contended.
       mine = agent.tag | CONTENDED
-      if (holder === (holder | CONTENDED) || compareExchange(words, q + Q_LOCK, holder, holder | CONTENDED) === holder) wait(words, q + Q_LOCK, holder | CONTENDED, LOCK_WAIT_MS)
+      if (holder === (holder | CONTENDED) || compareExchange(words, q + Q_LOCK, holder, holder | CONTENDED) === holder)
+        wait(words, q + Q_LOCK, holder | CONTENDED, LOCK_WAIT_MS)
     }
   }
 }
@@ -165,7 +176,8 @@ function insert(words: Int32Array, q: number, r: number, ticket: number): void {
   if (after !== 0 && isBefore(ticket, load(words, after + W_TICKET))) {
     // An old ticket: its place is near the head.
     after = 0
-    for (let next = load(words, q + Q_HEAD); next !== 0 && isBefore(load(words, next + W_TICKET), ticket); next = get(words, next + W_NEXT)) after = next
+    for (let next = load(words, q + Q_HEAD); next !== 0 && isBefore(load(words, next + W_TICKET), ticket); next = get(words, next + W_NEXT))
+      after = next
   }
   const next = after === 0 ? load(words, q + Q_HEAD) : get(words, after + W_NEXT)
   set(words, r + W_PREVIOUS, after)

@@ -45,13 +45,20 @@ import { caseOf, claim, phaseOf, release } from './record.js'
 import { chunksOf, forEachRecord, forEachRecordOf } from './slab.js'
 import { announce, claimOne, deliver } from './wake.js'
 
-/** Reaps every agent of a thread that has ended; returns how many there were. */
+/** Reaps every agent of a thread that has ended; returns how many there were. A thread without a number (0) can't be told from others, so none. */
 export function reapThread(agent: Agent, threadId: number): number {
+  if (threadId <= 0) return 0
   let reaped = 0
   for (let id = 1; id <= agent.region.agents; id++) {
     const record = agentRecord(id) >> 2
     const status = load(agent.words, record + A_STATUS)
-    if ((status & PHASE_MASK) === PHASE_ALIVE && load(agent.words, record + A_THREAD) === threadId && id !== agent.id && reap(agent, id, generationOf(status))) reaped++
+    if (
+      (status & PHASE_MASK) === PHASE_ALIVE &&
+      load(agent.words, record + A_THREAD) === threadId &&
+      id !== agent.id &&
+      reap(agent, id, generationOf(status))
+    )
+      reaped++
   }
   return reaped
 }

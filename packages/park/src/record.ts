@@ -19,7 +19,20 @@
  * Pairs      The claim's compare-exchange is seen by the owner's load of W_STATE; what the waker wrote before (W_TOKEN) with it.
  */
 import { compareExchange, get, load, store } from '@heddle/atomics/ops'
-import { CANCELLED, CASE_MASK, CASE_RECHECK, CASE_SHIFT, FREE, NOTIFIED, PHASE_BITS, RECORD_GENERATION, RECORD_GENERATION_MASK, W_MAIN, W_STATE, WAITING } from './layout.js'
+import {
+  CANCELLED,
+  CASE_MASK,
+  CASE_RECHECK,
+  CASE_SHIFT,
+  FREE,
+  NOTIFIED,
+  PHASE_BITS,
+  RECORD_GENERATION,
+  RECORD_GENERATION_MASK,
+  W_MAIN,
+  W_STATE,
+  WAITING,
+} from './layout.js'
 
 /** The phase in a state word. */
 export function phaseOf(state: number): number {

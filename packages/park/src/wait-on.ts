@@ -71,7 +71,8 @@ function operation<T>(cell: AtomicCell<T>, whileValue: T): WaitOnOperation {
 }
 
 function checkCell<T>(cell: AtomicCell<T>): AtomicCell<T> {
-  if (typeof (cell as Partial<AtomicCell<T>> | undefined)?.valueAt !== 'number') throw new InvalidArgumentError('waitOn and notify take an atomic cell (AtomicInt32, AtomicBool, …)')
+  if (typeof (cell as Partial<AtomicCell<T>> | undefined)?.valueAt !== 'number')
+    throw new InvalidArgumentError('waitOn and notify take an atomic cell (AtomicInt32, AtomicBool, …)')
   return cell
 }
 

@@ -30,7 +30,11 @@ async function atEveryOperation(scenario: (n: number) => Promise<boolean>): Prom
 /** What parks ended with, collected as they end. */
 function collect(parks: Promise<ParkResult>[]): string[] {
   const ended: string[] = []
-  for (const park of parks) park.then((result) => ended.push(result.outcome), (error: Error) => ended.push(error.name))
+  for (const park of parks)
+    park.then(
+      (result) => ended.push(result.outcome),
+      (error: unknown) => ended.push((error as Error).name),
+    )
   return ended
 }
 

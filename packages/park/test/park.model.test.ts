@@ -20,7 +20,9 @@ afterAll(() => {
   let total = 0
   for (const { name, bound, executions, states, longest, milliseconds, complete } of reports) {
     total += executions
-    console.log(`${name}: bound ${bound}, ${executions} executions, ${states} states, longest ${longest}, ${Math.round(milliseconds)} ms${complete ? '' : ', cut off'}`)
+    console.log(
+      `${name}: bound ${bound}, ${executions} executions, ${states} states, longest ${longest}, ${Math.round(milliseconds)} ms${complete ? '' : ', cut off'}`,
+    )
   }
   console.log(`park: ${total} executions`)
 })
@@ -159,18 +161,21 @@ test('a permit is never lost: unpark before, during or after the park', () => {
   expect(report.complete).toBe(true)
 })
 
-test('a promise that waits is woken through the ready bitmap and its agent\'s event loop', () => {
+test("a promise that waits is woken through the ready bitmap and its agent's event loop", () => {
   run(
     'ParkOperation as a promise | set, unparkOne',
     ({ region, spawn }) => {
       const queue = new WaitQueue({ region })
       const flag = new AtomicInt32({ region })
       const ended = new AtomicInt32({ region })
-      spawn(() => {
-        const agent = Agent.of(region)
-        const operation = new ParkOperation(agent, (queue.at >> 2) + 1, () => flag.load() === 0)
-        Pending.start(operation, KIND_PROMISE, undefined, false, { done: () => void ended.add(1), failed: () => void ended.add(100) })
-      }, { ...ready(region), loop: 'idle' })
+      spawn(
+        () => {
+          const agent = Agent.of(region)
+          const operation = new ParkOperation(agent, (queue.at >> 2) + 1, () => flag.load() === 0)
+          Pending.start(operation, KIND_PROMISE, undefined, false, { done: () => void ended.add(1), failed: () => void ended.add(100) })
+        },
+        { ...ready(region), loop: 'idle' },
+      )
       spawn(() => {
         flag.store(1)
         queue.unparkOne()

@@ -19,7 +19,13 @@ interface Stage {
 
 function stage(): Stage {
   const region = Region.create({ bytes: 1 << 22, agents: 64 })
-  return { region, queues: [new WaitQueue({ region }), new WaitQueue({ region })], stop: new AtomicInt32({ region }), notified: new AtomicInt32({ region }), woken: new AtomicInt32({ region }) }
+  return {
+    region,
+    queues: [new WaitQueue({ region }), new WaitQueue({ region })],
+    stop: new AtomicInt32({ region }),
+    notified: new AtomicInt32({ region }),
+    woken: new AtomicInt32({ region }),
+  }
 }
 
 interface Running {
@@ -32,7 +38,16 @@ interface Running {
 
 function start({ region, queues, stop, notified, woken }: Stage, seed: number, rounds: number): Running {
   const worker = new Worker(new URL('.fixtures/park-stress.js', import.meta.url), {
-    workerData: { buffer: region.buffer, queueAt: queues[0].at, otherAt: queues[1].at, stopAt: stop.at, notifiedAt: notified.at, wokenAt: woken.at, seed, rounds },
+    workerData: {
+      buffer: region.buffer,
+      queueAt: queues[0].at,
+      otherAt: queues[1].at,
+      stopAt: stop.at,
+      notifiedAt: notified.at,
+      wokenAt: woken.at,
+      seed,
+      rounds,
+    },
   })
   const { threadId } = worker
   const said = (text: string): Promise<void> =>
@@ -91,7 +106,7 @@ describe('parks and unparks at random', () => {
     while (performance.now() < until) {
       const victim = workers[(seed + kills) % workers.length]!
       // The moment is as random as the machine is: after some traffic that others make, not after some time.
-      const mark = all.woken.load() + 1 + ((seed ^ (kills * 2654435761)) >>> 0) % 40
+      const mark = all.woken.load() + 1 + (((seed ^ (kills * 2654435761)) >>> 0) % 40)
       while (all.woken.load() < mark && performance.now() < until) await new Promise<void>((resolve) => setImmediate(resolve))
       await victim.worker.terminate()
       await victim.exited

@@ -14,7 +14,28 @@ import { Agent, reap } from '@heddle/park/internal'
 export class Killed extends Error {}
 
 const COUNTED = [
-  'load', 'store', 'add', 'sub', 'and', 'or', 'xor', 'exchange', 'compareExchange', 'notify', 'wait', 'get', 'set', 'peek', 'copy', 'fill', 'getByte', 'setByte', 'getFloat', 'setFloat', 'getBig', 'setBig',
+  'load',
+  'store',
+  'add',
+  'sub',
+  'and',
+  'or',
+  'xor',
+  'exchange',
+  'compareExchange',
+  'notify',
+  'wait',
+  'get',
+  'set',
+  'peek',
+  'copy',
+  'fill',
+  'getByte',
+  'setByte',
+  'getFloat',
+  'setFloat',
+  'getBig',
+  'setBig',
 ] as const
 
 let left = Infinity
