@@ -19,7 +19,12 @@ export async function countWithAllThreads(folder, progress) {
   const lock = new Mutex()
   const stop = new AtomicBool()
   const totals = new SharedTotals()
-  progress.gauges = Array.from({ length: progress.workers }, () => ({ files: new AtomicInt32(), kib: new AtomicInt32(), busy: new AtomicInt32(), waits: new AtomicInt32() }))
+  progress.gauges = Array.from({ length: progress.workers }, () => ({
+    files: new AtomicInt32(),
+    kib: new AtomicInt32(),
+    busy: new AtomicInt32(),
+    waits: new AtomicInt32(),
+  }))
   progress.stop = () => {
     stop.store(true)
     if (!receiver.isClosed) sender.close()
@@ -50,7 +55,11 @@ export async function countWithAllThreads(folder, progress) {
 
   const names = new Map()
   for (const part of parts) for (const [name, times] of part.names) names.set(name, (names.get(name) ?? 0) + times)
-  const result = summarize(totals.get(), names, parts.flatMap(({ digests }) => digests))
+  const result = summarize(
+    totals.get(),
+    names,
+    parts.flatMap(({ digests }) => digests),
+  )
   const workerWaits = progress.gauges.reduce((sum, gauges) => sum + gauges.waits.load(), 0)
   await executor.shutdown()
   return { seen, result, messages, waits: { walker: waits, workers: workerWaits } }

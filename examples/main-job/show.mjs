@@ -24,7 +24,9 @@ export function showProgress(title, total, read, out = process.stderr) {
   if (!out.isTTY) {
     const line = () => {
       const { files, rate, load } = look()
-      out.write(`${title}: ${number(files)}${total === undefined ? '' : ` of ${number(total)}`} files, ${rate}${load === '' ? '' : `, load ${load}`}\n`)
+      out.write(
+        `${title}: ${number(files)}${total === undefined ? '' : ` of ${number(total)}`} files, ${rate}${load === '' ? '' : `, load ${load}`}\n`,
+      )
     }
     const timer = setInterval(line, 1000)
     return () => clearInterval(timer)

@@ -122,7 +122,11 @@ export class Crew {
     const { pool, host, options } = this
     store(pool.words, pool.workerAt(number) + K_PHASE, WORKER_STARTING)
     const data: WorkerData = { heddle: 'worker', pool: pool.toHandle(), number, setup: options.setup }
-    const worker = host.startWorker!(host.workerModule!, { name: this.nameOf(number), data, ...(options.native !== undefined && { native: options.native }) })
+    const worker = host.startWorker!(host.workerModule!, {
+      name: this.nameOf(number),
+      data,
+      ...(options.native !== undefined && { native: options.native }),
+    })
     let resolve!: () => void
     let reject!: (error: Error) => void
     const started = new Promise<void>((yes, no) => {
@@ -156,7 +160,11 @@ export class Crew {
     })
     watch(worker)
     worker.onExit((exit) => {
-      const reason = failure ?? (member.ready ? undefined : new WorkerStartError(`worker ${this.nameOf(number)} ended before it was ready${describeExit(exit)}`, { cause: exit.error }))
+      const reason =
+        failure ??
+        (member.ready
+          ? undefined
+          : new WorkerStartError(`worker ${this.nameOf(number)} ended before it was ready${describeExit(exit)}`, { cause: exit.error }))
       this.ended(member, exit, reason)
       reject(reason ?? new WorkerStartError(`worker ${this.nameOf(number)} ended`))
     })
@@ -181,7 +189,9 @@ export class Crew {
     this.futile = crashed > 0 || progress !== this.lastProgress ? 0 : this.futile + 1
     this.lastProgress = progress
     if (this.futile >= FUTILE_CRASHES) {
-      this.broken = startFailure ?? new WorkerStartError(`${this.futile} workers in a row ended without having run a task${describeExit(exit)}`, { cause: exit.error })
+      this.broken =
+        startFailure ??
+        new WorkerStartError(`${this.futile} workers in a row ended without having run a task${describeExit(exit)}`, { cause: exit.error })
       this.giveUp(this.broken)
       void this.terminate()
     } else if (this.injector.hasWork() || (!this.stopping && this.members.size < this.options.min && startFailure === undefined)) this.add()

@@ -92,7 +92,7 @@ export class Injector {
   /** Whether a `pop` would find something. One load when this agent was the last to take. */
   hasWork(): boolean {
     const { words } = this
-    for (let at = this.head; ; ) {
+    for (let at = this.head; ;) {
       const lap = (at >>> RING_BITS) & 0xffff
       const seen = load(words, this.cells + (at & MASK))
       const distance = ahead(seen, lap)

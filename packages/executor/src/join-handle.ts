@@ -55,9 +55,12 @@ export class JoinHandle<R> implements Call {
   join(options?: BlockingOptions): R {
     if (this.current === 'pending') {
       if (!canBlock()) throw new BlockingNotAllowedError('this agent may not block: use joinAsync')
-      if (runningFiber.get() !== undefined && options?.blockFiber !== true) throw new BlockingNotAllowedError('this would block the worker under a fiber: use joinFiber, or pass { blockFiber: true }')
-      if (options?.signal !== undefined && isAbortSignal(options.signal)) throw new TypeError("an AbortSignal can't fire while its thread is blocked: use joinAsync")
-      if (!this.submitter.blockUntil(() => this.current !== 'pending', deadlineOf(options))) throw new TimeoutError('the task did not end within the time limit of join')
+      if (runningFiber.get() !== undefined && options?.blockFiber !== true)
+        throw new BlockingNotAllowedError('this would block the worker under a fiber: use joinFiber, or pass { blockFiber: true }')
+      if (options?.signal !== undefined && isAbortSignal(options.signal))
+        throw new TypeError("an AbortSignal can't fire while its thread is blocked: use joinAsync")
+      if (!this.submitter.blockUntil(() => this.current !== 'pending', deadlineOf(options)))
+        throw new TimeoutError('the task did not end within the time limit of join')
     }
     return this.outcome()
   }

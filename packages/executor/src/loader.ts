@@ -63,10 +63,15 @@ export class Loader {
     try {
       namespace = await this.importOnce(module)
     } catch (cause) {
-      throw new WorkerStartError(`the module of task '${name}' doesn't load: ${cause instanceof Error ? cause.message : String(cause)} (${module})`, { cause })
+      throw new WorkerStartError(`the module of task '${name}' doesn't load: ${cause instanceof Error ? cause.message : String(cause)} (${module})`, {
+        cause,
+      })
     }
     const fn = findTask(module, name, namespace)
-    if (fn === undefined) throw new TaskNotFoundError(`${module} has no task '${name}' when a worker imports it: define it with tasks(import.meta.url, { ${name} }) at the module's top level`)
+    if (fn === undefined)
+      throw new TaskNotFoundError(
+        `${module} has no task '${name}' when a worker imports it: define it with tasks(import.meta.url, { ${name} }) at the module's top level`,
+      )
     return fn
   }
 

@@ -27,7 +27,8 @@ export async function* mapTask<T, R>(
   onSignal: (signal: MapOptions['signal'], fired: (reason: unknown) => void) => () => void,
 ): AsyncGenerator<R, void, undefined> {
   const { ordered = true, concurrency = defaultConcurrency, signal, onProgress } = options
-  if (!Number.isInteger(concurrency) || concurrency < 1) throw new InvalidArgumentError(`concurrency must be a positive integer, got ${String(concurrency)}`)
+  if (!Number.isInteger(concurrency) || concurrency < 1)
+    throw new InvalidArgumentError(`concurrency must be a positive integer, got ${String(concurrency)}`)
   throwIfCancelled(signal)
   const source = sourceOf(inputs)
   /** Calls whose result was not given yet; in the order of their inputs, or, unordered, of their ends. */

@@ -178,7 +178,8 @@ export class Submitter {
 
   /** Calls `end` with a TimeoutError at the deadline or with the signal's reason when it fires; returns how to stop that. */
   limit(deadline: number, signal: WaitOptions['signal'], end: (reason: unknown) => void): () => void {
-    const timer = deadline === Infinity ? undefined : this.agent.after(deadline, () => end(new TimeoutError('the task did not end within the time limit')))
+    const timer =
+      deadline === Infinity ? undefined : this.agent.after(deadline, () => end(new TimeoutError('the task did not end within the time limit')))
     const unlisten = signal === undefined ? undefined : onSignal(signal, end)
     if (timer !== undefined) this.agent.hold()
     let stopped = false

@@ -49,7 +49,8 @@ const registry = agentLocal(() => new Map<string, Map<string, TaskFunction>>())
  * })
  */
 export function tasks<T extends Record<string, TaskFunction>>(module: string, functions: T): Tasks<T> {
-  if (typeof module !== 'string' || !URL_FORM.test(module)) throw new InvalidArgumentError(`tasks() takes import.meta.url first, got ${String(module)}`)
+  if (typeof module !== 'string' || !URL_FORM.test(module))
+    throw new InvalidArgumentError(`tasks() takes import.meta.url first, got ${String(module)}`)
   let mine = registry.get().get(module)
   if (mine === undefined) registry.get().set(module, (mine = new Map()))
   const refs: Record<string, TaskRef> = {}
@@ -77,7 +78,8 @@ export function findTask(module: string, name: string, namespace?: object): Task
   if (known !== undefined || namespace === undefined) return known
   for (const value of Object.values(namespace) as unknown[]) {
     if (typeof value !== 'object' || value === null) continue
-    for (const ref of [value, ...(Object.values(value) as unknown[])]) if (isTaskRef(ref) && ref.name === name && ref.module === module) return ref.fn as TaskFunction
+    for (const ref of [value, ...(Object.values(value) as unknown[])])
+      if (isTaskRef(ref) && ref.name === name && ref.module === module) return ref.fn as TaskFunction
   }
   return undefined
 }

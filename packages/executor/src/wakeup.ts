@@ -67,7 +67,8 @@ export function claimSleeper(pool: Pool, worker: number): boolean {
 export function beginSpin(pool: Pool, worker: number, limit: number): boolean {
   const { words, base } = pool
   let others = 0
-  for (let i = 0; i < WORKER_SET_WORDS && i << 5 < pool.maxWorkers; i++) for (let bits = load(words, base + P_SPINNING + i); bits !== 0; bits &= bits - 1) others++
+  for (let i = 0; i < WORKER_SET_WORDS && i << 5 < pool.maxWorkers; i++)
+    for (let bits = load(words, base + P_SPINNING + i); bits !== 0; bits &= bits - 1) others++
   if (others >= limit) return false
   or(words, base + P_SPINNING + (worker >>> 5), 1 << (worker & 31))
   return true

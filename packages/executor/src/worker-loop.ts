@@ -11,20 +11,7 @@
 import { Doorbell, getHost, ringDoorbell } from '@heddle/park/internal'
 import { exchange, get, load, now, pause, store } from '@heddle/atomics/ops'
 import type { Injector } from './injector.js'
-import {
-  CLOSED,
-  K_BELL,
-  K_COMPLETED,
-  K_FAILED,
-  K_PARKED,
-  K_RUNNING,
-  P_STATE,
-  S_ASLEEP,
-  S_BELL,
-  T_STATE,
-  T_SUBMITTER,
-  T_TASK,
-} from './layout.js'
+import { CLOSED, K_BELL, K_COMPLETED, K_FAILED, K_PARKED, K_RUNNING, P_STATE, S_ASLEEP, S_BELL, T_STATE, T_SUBMITTER, T_TASK } from './layout.js'
 import { Scheduler } from '@heddle/scheduler'
 import { isGenerator, isPromiseLike, type Loader } from './loader.js'
 import { readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'

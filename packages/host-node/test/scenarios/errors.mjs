@@ -10,10 +10,16 @@ await withExecutor({ workers: 1 }, async (executor) => {
     assert.match(error.stack, /tasks\.mjs/)
     return true
   })
-  await assert.rejects(executor.run(work.failOwn, 'full', 7), (error) => error instanceof LimitError && error.limit === 7 && error.code === 'ERR_LIMIT')
+  await assert.rejects(
+    executor.run(work.failOwn, 'full', 7),
+    (error) => error instanceof LimitError && error.limit === 7 && error.code === 'ERR_LIMIT',
+  )
   await assert.rejects(executor.run(work.failLater), SyntaxError)
   for (const value of [undefined, 'text', 5, { code: 1 }]) {
-    const thrown = await executor.run(work.failWith, value).then(() => assert.fail(), (reason) => reason)
+    const thrown = await executor.run(work.failWith, value).then(
+      () => assert.fail(),
+      (reason) => reason,
+    )
     assert.deepEqual(thrown, value)
   }
   // Arguments that can't travel: at the call, with the path.

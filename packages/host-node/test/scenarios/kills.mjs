@@ -29,7 +29,12 @@ try {
   const client = async (i) => {
     while (!stop) {
       const x = made++
-      const call = [() => executor.run(work.echo, x), () => executor.run(work.echo, { x, text: 'y'.repeat(x % 700) }), () => executor.run(work.later, x, x % 3), () => executor.run(work.nested, 2)][(i + x) % 4]()
+      const call = [
+        () => executor.run(work.echo, x),
+        () => executor.run(work.echo, { x, text: 'y'.repeat(x % 700) }),
+        () => executor.run(work.later, x, x % 3),
+        () => executor.run(work.nested, 2),
+      ][(i + x) % 4]()
       await call.then(
         () => settled++,
         (error) => {

@@ -9,7 +9,10 @@ const collect = async (iterable) => {
 await withExecutor({ workers: 2 }, async (executor) => {
   const numbers = Array.from({ length: 1000 }, (_, i) => i)
   assert.deepEqual(await collect(executor.map(work.echo, numbers)), numbers)
-  assert.deepEqual((await collect(executor.map(work.echo, new Set(numbers), { ordered: false }))).sort((a, b) => a - b), numbers)
+  assert.deepEqual(
+    (await collect(executor.map(work.echo, new Set(numbers), { ordered: false }))).sort((a, b) => a - b),
+    numbers,
+  )
   assert.deepEqual(await collect(executor.map(work.echo, [])), [])
 
   // Inputs are asked for one at a time, and only while there is room.
@@ -50,7 +53,8 @@ await withExecutor({ workers: 2 }, async (executor) => {
 
   const controller = new AbortController()
   const endless = (async () => {
-    for await (const one of executor.map(work.echo, source(), { signal: controller.signal })) if (one > asked - 100 && asked > 500) controller.abort(new Error('enough'))
+    for await (const one of executor.map(work.echo, source(), { signal: controller.signal }))
+      if (one > asked - 100 && asked > 500) controller.abort(new Error('enough'))
   })()
   await assert.rejects(endless, { message: 'enough' })
   assert.ok(closed)

@@ -5,7 +5,10 @@ const at = (file) => new URL(`./bad/${file}`, import.meta.url).href
 const ref = (file, name = 'work') => new TaskRef(at(file), name, () => undefined)
 
 await withExecutor({ workers: 1 }, async (executor) => {
-  await assert.rejects(executor.run(ref('throws.mjs')), (error) => error.code === 'ERR_WORKER_START' && /no such configuration/.test(error.message) && error.cause.message === 'no such configuration')
+  await assert.rejects(
+    executor.run(ref('throws.mjs')),
+    (error) => error.code === 'ERR_WORKER_START' && /no such configuration/.test(error.message) && error.cause.message === 'no such configuration',
+  )
   await assert.rejects(executor.run(ref('syntax.mjs')), { code: 'ERR_WORKER_START' })
   await assert.rejects(executor.run(ref('absent.mjs')), { code: 'ERR_WORKER_START', message: /absent\.mjs/ })
   await assert.rejects(executor.run(ref('empty.mjs')), { code: 'ERR_TASK_NOT_FOUND', message: /no task 'work'/ })

@@ -8,14 +8,20 @@ const text = 'x'.repeat(1024)
 async function flight(N, f) {
   let left = N
   const t = performance.now()
-  const one = async () => { while (left-- > 0) await f() }
+  const one = async () => {
+    while (left-- > 0) await f()
+  }
   await Promise.all(Array.from({ length: 1000 }, one))
   return N / (performance.now() - t)
 }
-const cpu0 = process.cpuUsage(); let n = 0
-for (let i=0;i<6;i++) { await flight(50000, () => e.run(work.nothing)); n += 50000 }
+const cpu0 = process.cpuUsage()
+let n = 0
+for (let i = 0; i < 6; i++) {
+  await flight(50000, () => e.run(work.nothing))
+  n += 50000
+}
 const cpu = process.cpuUsage(cpu0)
-console.log('cpu ns/op', ((cpu.user + cpu.system) / n * 1000).toFixed(0))
+console.log('cpu ns/op', (((cpu.user + cpu.system) / n) * 1000).toFixed(0))
 for (let round = 0; round < 12; round++) {
   best.flight = Math.max(best.flight, await flight(50000, () => e.run(work.nothing)))
   best.object = Math.max(best.object, await flight(30000, () => e.run(work.echo, o)))

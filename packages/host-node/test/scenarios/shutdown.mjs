@@ -5,7 +5,11 @@ const start = (options) => Executor.start({ host: nodeHost, workers: 1, ...optio
 {
   // Drain: what was accepted ends, then no more calls.
   const executor = await start()
-  const calls = Promise.all([executor.run(work.later, 'a', 30), executor.run(work.spin, 20), ...Array.from({ length: 100 }, (_, i) => executor.run(work.echo, i))])
+  const calls = Promise.all([
+    executor.run(work.later, 'a', 30),
+    executor.run(work.spin, 20),
+    ...Array.from({ length: 100 }, (_, i) => executor.run(work.echo, i)),
+  ])
   const ended = executor.shutdown()
   assert.throws(() => executor.run(work.echo, 1), { code: 'ERR_SHUTDOWN' })
   assert.equal((await calls).length, 102)
