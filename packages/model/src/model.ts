@@ -3,6 +3,7 @@ import { Region } from '@heddle/atomics'
 import * as ops from '@heddle/atomics/ops'
 import { install } from '@heddle/atomics/ops-model'
 import { swapGlobals } from './globals.js'
+import { record, replayWanted, saveSchedule, savedSchedules, withEnvironment } from './knobs.js'
 import { type Call, isLinearizable, printHistory } from './linearize.js'
 import { describe, Machine } from './machine.js'
 import { asAtomics, asOps, ModelledOps } from './modelled-ops.js'
@@ -192,11 +193,49 @@ const milliseconds = (): number => clockNow.call(performance)
  * Blocks the calling agent while it runs. Cost: some microseconds for each operation of each execution.
  */
 export function check(name: string, body: Body, options: ModelOptions = {}): Report {
+  const settings = withEnvironment(options)
+  const { regressions } = settings
+  const wanted = replayWanted()
+  for (const schedule of wanted !== undefined ? [wanted] : regressions === undefined ? [] : savedSchedules(regressions, name)) {
+    const report = recheck(name, body, settings, schedule)
+    if (wanted === undefined && report.finding === undefined) continue
+    record(report)
+    return report
+  }
+  const report = search(name, body, settings)
+  if (report.finding !== undefined && regressions !== undefined) saveSchedule(regressions, name, report.finding.schedule, `${report.finding.kind}: ${report.finding.message}`)
+  record(report)
+  return report
+}
+
+/** One execution, by a schedule. */
+function recheck(name: string, body: Body, options: ModelOptions, schedule: string): Report {
+  const started = milliseconds()
+  const { schedule: parsed, options: own } = parseSchedule(schedule)
+  const { machine, steps } = follow(body, { ...options, ...own }, parsed)
+  return {
+    name,
+    executions: 1,
+    pruned: 0,
+    steps: machine.steps,
+    states: machine.search.states,
+    bound: Infinity,
+    complete: false,
+    boundReached: false,
+    longest: machine.longest,
+    restarts: 0,
+    milliseconds: milliseconds() - started,
+    outcomes: new Map(),
+    finding: machine.failure === null ? undefined : findingOf(name, machine.failure, schedule, machine, steps),
+  }
+}
+
+function search(name: string, body: Body, options: ModelOptions): Report {
   const strategy = options.schedules ?? 'dpor'
   const drawn = strategy === 'random' || strategy === 'pct'
   const bound = options.preemptions ?? 2
-  const search = new Search(strategy, bound, options.seed ?? 1, undefined, options.depth ?? 3)
-  const session = new Session(body, options, search)
+  const explorer = new Search(strategy, bound, options.seed ?? 1, undefined, options.depth ?? 3)
+  const session = new Session(body, options, explorer)
   const { machine } = session
   const limit = options.maxExecutions ?? (drawn ? DEFAULT_DRAWN : DEFAULT_EXECUTIONS)
   const started = milliseconds()
@@ -208,15 +247,15 @@ export function check(name: string, body: Body, options: ModelOptions = {}): Rep
     for (;;) {
       session.execute()
       if (options.threads !== undefined && machine.threads.length !== options.threads) throw new Error(`model '${name}' says threads: ${options.threads}, its body spawned ${machine.threads.length}`)
-      if (search.pruned) pruned++
+      if (explorer.pruned) pruned++
       else executions++
       if (machine.failure !== null) break
       if (machine.stale) {
         machine.stale = false
         restarts++
         session.outcomes.clear()
-        search.restart()
-      } else if (!search.next()) {
+        explorer.restart()
+      } else if (!explorer.next()) {
         exhausted = true
         break
       }
@@ -228,10 +267,10 @@ export function check(name: string, body: Body, options: ModelOptions = {}): Rep
     executions,
     pruned,
     steps: machine.stepsTotal,
-    states: search.states,
+    states: explorer.states,
     bound,
     complete: exhausted,
-    boundReached: search.bounded,
+    boundReached: explorer.bounded,
     longest: machine.longest,
     restarts,
     milliseconds: milliseconds() - started,

@@ -103,6 +103,11 @@ export interface ModelOptions {
   notifyOrder?: 'fifo' | 'any'
   /** Look for data races and mixed-size accesses; default true. */
   races?: boolean
+  /**
+   * A folder of schedules that made models fail, one file for each model. `model` and `check` run those of this model first, and
+   * add the schedule of a new failure. Schedules that the body can't follow any more are passed over.
+   */
+  regressions?: string
   /** Size of `region`, default 256 KiB, and its agents, default 8. */
   regionBytes?: number
   regionAgents?: number
