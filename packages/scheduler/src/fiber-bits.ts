@@ -22,5 +22,7 @@ export const PREEMPT_BIT = 1 << 9
 export const LOCAL_BIT = 1 << 10
 export const INTERVAL_SHIFT = 11
 export const INTERVAL_MASK = 7
-export const GENERATION_SHIFT = 14
-export const MAX_GENERATION = 0xffff
+export const GENERATOR_BIT = 1 << 14
+export const GENERATION_SHIFT = 15
+/** Bit 29 is the highest: integers of 31 bits are small ones in every engine. */
+export const MAX_GENERATION = 0x7fff

@@ -7,7 +7,8 @@ import { DisposedError } from '@heddle/atomics'
 import type { Fiber } from './fiber.js'
 import { MAX_GENERATION } from './fiber-bits.js'
 
-const FIRST_SLOTS = 64
+/** One word of a ready set. */
+const FIRST_SLOTS = 32
 /** Slots in an id: the generation is what is above. */
 const SLOT_LIMIT = 2 ** 22
 

@@ -4,7 +4,7 @@
  * Layout     plain objects. `bits` packs the phase and what else is known in a word, and stays a small integer in every engine; `content`
  *            is what the fiber runs while it lives and its outcome afterwards. So a fiber takes 72 bytes next to its generator.
  *            bits 0–2 phase · 3–4 level · 5 WAKE · 6 CANCEL · 7 DELIVERED · 8 FAILED · 9 PREEMPT · 10 LOCAL · 11–13 interval (preemption.ts) ·
- *            14–29 generation
+ *            14 GENERATOR · 15–29 generation
  *   phase      meaning                              leaves by
  *   created    spawned; its function was not called  step → running; cancel → cancelled
  *   ready      runnable, and has run before          step → running
@@ -20,7 +20,9 @@
  *               with CANCEL set does not block. After DELIVERED, ending by that very reason is `cancelled`; by anything else, `finished`.
  *            F4 `content` is a function until the first step, the iterator that it returned until the end, then the value, the error or the reason.
  *            F5 Slot and generation name one fiber for ever (fiber-table.ts).
- *            F6 LOCAL: what it waits for can only come from this agent (a fiber that it joins, a promise that it awaits).
+ *            F6 GENERATOR: `content` is a generator with the engine's own `next`, which the scheduler then calls without looking it up: every
+ *               generator function's generators are another hidden class, so that lookup would miss V8's inline caches (5 to 9 ns).
+ *            F7 LOCAL: what it waits for can only come from this agent (a fiber that it joins, a promise that it awaits).
  */
 import { CancelledError, type FiberOperation, type WaitOptions, type Waker } from '@heddle/park'
 import { idOf } from './fiber-table.js'

@@ -60,9 +60,15 @@ export class ReadySet {
   /** Takes the next slot in turn; -1 when the set is empty. */
   take(): number {
     const { cursor, leaves } = this
-    const word = cursor >>> 5
-    const bits = word < leaves.length ? leaves[word]! & (-1 << (cursor & 31)) : 0
-    if (bits === 0) return this.takeFrom(cursor)
+    let word = cursor >>> 5
+    let bits = word < leaves.length ? leaves[word]! & (-1 << (cursor & 31)) : 0
+    if (bits === 0) {
+      if (this.top > 0) return this.takeFrom(cursor)
+      // The only word: round to its beginning.
+      word = 0
+      bits = leaves[0]!
+      if (bits === 0) return -1
+    }
     const lowest = bits & -bits
     leaves[word]! ^= lowest
     const slot = (word << 5) | (31 - Math.clz32(lowest))

@@ -35,6 +35,7 @@ import {
   DELIVERED_BIT,
   FAILED_BIT,
   FINISHED,
+  GENERATOR_BIT,
   INTERVAL_MASK,
   INTERVAL_SHIFT,
   LEVEL_MASK,
@@ -293,6 +294,7 @@ export class Scheduler {
     }
   }
 
+  /** Made when it is first needed: fibers that only yield and join one another need no shared memory. */
   private get agent(): Agent {
     return (this.cachedAgent ??= Agent.of(this.region ?? Region.default))
   }
@@ -427,11 +429,9 @@ export class Scheduler {
     if (this.hooks !== undefined) this.hooks.step?.(fiber)
     let result: IteratorResult<unknown>
     try {
+      if (phase === CREATED) begin(fiber)
       if ((bits & CANCEL_BIT) !== 0) result = this.deliver(fiber)
-      else {
-        if (phase === CREATED && typeof fiber.content === 'function') fiber.content = (fiber.content as () => Iterator<unknown>)()
-        result = (fiber.content as Iterator<unknown>).next()
-      }
+      else result = (fiber.bits & GENERATOR_BIT) !== 0 ? generatorNext.call(fiber.content as Generator) : (fiber.content as Iterator<unknown>).next()
     } catch (error) {
       this.fail(fiber, error)
       return
@@ -581,6 +581,16 @@ export class Scheduler {
     }
     return this.clock() - begin
   }
+}
+
+/** The engine's own `next`, which is always called on a generator. */
+// eslint-disable-next-line @typescript-eslint/unbound-method
+const { next: generatorNext } = (Object.getPrototypeOf(function* () {}) as { prototype: Generator }).prototype
+
+/** Calls a fiber's function. */
+function begin(fiber: Fiber): void {
+  if (typeof fiber.content === 'function') fiber.content = (fiber.content as () => unknown)()
+  if ((fiber.content as Iterator<unknown>).next === generatorNext) fiber.bits |= GENERATOR_BIT
 }
 
 function levelIn(bits: number): number {
