@@ -4,19 +4,25 @@
  *
  * Source     Adaptive mutexes (glibc's PTHREAD_MUTEX_ADAPTIVE_NP; Karlin et al., "Empirical Studies of Competitive Spinning", SOSP 1991):
  *            spin at most about as long as a sleep would cost, and as long as it has paid recently.
- * Invariants The budget is between MIN_US and MAX_US; it doubles when spinning paid and halves when it did not. With one core it is 0.
+ * Invariants The budget is between MIN_US and MAX_US; it becomes MAX_US when spinning paid and halves when it did not. Every PROBE-th
+ *            wait spins as long as MAX_US all the same: a wake takes longer than MIN_US, so two agents that once fell asleep would else
+ *            never find out that they could meet awake. With one core it is 0.
+ * Progress   In the worst case, when it never pays, a wait costs MIN_US + MAX_US / PROBE more.
  */
 import { limits, now, pause } from '@heddle/atomics/ops'
 import { getHost } from './host.js'
 
 const MIN_US = 2
 const MAX_US = 50
+/** One wait in so many spins for MAX_US, whatever was learned. */
+const PROBE = 16
 /** Rounds between two looks at the clock. */
 const ROUNDS = 32
 
 /** One agent's experience with spinning. */
 export class SpinBudget {
   private budgetUs = MAX_US
+  private waits = 0
   private readonly alone = getHost().parallelism < 2
 
   /** Spins until `seen()` is true or the budget is used up; says which. */
@@ -24,16 +30,17 @@ export class SpinBudget {
     if (seen()) return true
     if (this.alone) return false
     const start = now()
+    const budget = ++this.waits % PROBE === 0 ? MAX_US : this.budgetUs
     const rounds = Math.min(ROUNDS, limits.spin)
     for (let total = 0; total < limits.spin; total += rounds) {
       for (let round = 0; round < rounds; round++) {
         pause()
         if (seen()) {
-          this.budgetUs = Math.min(MAX_US, this.budgetUs * 2)
+          this.budgetUs = MAX_US
           return true
         }
       }
-      if ((now() - start) * 1000 >= this.budgetUs) break
+      if ((now() - start) * 1000 >= budget) break
     }
     this.budgetUs = Math.max(MIN_US, this.budgetUs / 2)
     return false
