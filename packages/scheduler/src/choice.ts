@@ -4,7 +4,6 @@
  * Source     mulberry32 (Tommy Ettinger) for the numbers; the rest follows from it, as in FoundationDB's and Loom's seeded schedulers.
  */
 import { InvalidArgumentError } from '@heddle/atomics'
-import type { Agent } from '@heddle/park/internal'
 import type { Fiber } from './fiber.js'
 import type { ReadySet } from './ready-set.js'
 
@@ -18,16 +17,12 @@ export interface Trace {
 
 /** Takes the scheduler's decisions. */
 export interface Choice {
-  /** The virtual clock, where there is one. */
+  /** The clock of slices and budgets, where no real one may have a part in the schedule. */
   readonly clock?: (() => number) | undefined
   /** Takes a slot out of the set; -1 when it is empty. */
   take(set: ReadySet, fibers: readonly (Fiber | undefined)[]): number
   /** How many safepoints the step passes before one asks it to yield. */
   interval(): number
-  /** Runs what is due, instead of `Agent.poll`. */
-  poll?(agent: Agent): void
-  /** Nothing is runnable: lets virtual time pass. False when there is nothing to wait for in virtual time. */
-  block?(agent: Agent): boolean
   trace(): Trace
 }
 
@@ -35,17 +30,16 @@ export interface Choice {
 export class Seeded implements Choice {
   readonly clock: (() => number) | undefined
   private state: number
-  private time = 0
   private readonly steps: number[] = []
 
-  /** @param isVirtual whether time is virtual: it only passes when nothing is runnable */
+  /** @param isAlone whether the seed alone decides, without a clock */
   constructor(
     private readonly seed: number,
-    isVirtual = false,
+    isAlone = false,
   ) {
     if (!Number.isInteger(seed)) throw new InvalidArgumentError(`seed must be an integer, got ${String(seed)}`)
     this.state = seed | 0
-    this.clock = isVirtual ? () => this.time : undefined
+    this.clock = isAlone ? () => 0 : undefined
   }
 
   take(set: ReadySet, fibers: readonly (Fiber | undefined)[]): number {

@@ -122,8 +122,8 @@ export class Scheduler {
   }
 
   /**
-   * A scheduler whose schedule follows from the seed alone: the order of fibers and the moments of preemption, and time is virtual (see `clock`).
-   * `trace()` has what it did.
+   * A scheduler whose schedule follows from the seed alone: the order of fibers and the moments of preemption; no clock has a part in it. `trace()` has
+   * what it did. Waits with a time limit, sleeps and other threads still follow real time.
    */
   static deterministic(options: { seed: number } & Omit<SchedulerOptions, 'seed' | 'clock'>): Scheduler {
     return new Scheduler(options, new Seeded(options.seed, true))
@@ -144,7 +144,8 @@ export class Scheduler {
   }
 
   /**
-   * Starts a fiber: `fn` is called, and the generator that it returns stepped, when the fiber's turn comes. Cost: about 100 ns with the fiber's end.
+   * Starts a fiber: `fn` is called, and the generator that it returns stepped, when the fiber's turn comes. Cost: a few
+   * allocations; see the README for how to spawn cheaply.
    * @throws InvalidArgumentError for an unknown priority or what is no function
    */
   spawn<T>(fn: () => FiberBody<T>, options?: SpawnOptions): Fiber<T> {
@@ -397,8 +398,7 @@ export class Scheduler {
 
   private pollIfWanted(check: (() => void) | undefined): void {
     if (this.external === 0 && this.watched === 0) return
-    if (this.choice?.poll === undefined) this.agent.poll()
-    else this.choice.poll(this.agent)
+    this.agent.poll()
     check?.()
   }
 
@@ -550,7 +550,6 @@ export class Scheduler {
         `${whom} that are left wait for one another, or for promises that can't settle while the thread is blocked: use runAsync() for fibers that await promises`,
       )
     }
-    if (this.choice?.block !== undefined && this.choice.block(this.agent)) return
     if (!canBlock()) throw new BlockingNotAllowedError('the fibers that are left wait, and this agent may not block: use runAsync() or joinAsync()')
     this.agent.block()
   }
