@@ -2,18 +2,18 @@
  * `npm run coverage [vitest filters]`: lines of packages/NAME/src that the unit and model tests reach, in the test's own thread and in
  * the workers that it starts.
  *
- * Vitest measures the modules that it loads itself. The workers of the tests are bundles that Node loads: Node writes their
- * figures (NODE_V8_COVERAGE, also for a worker that is terminated while it blocks), and the bundles' source maps lead them
- * back to the source. A line is covered when either saw it run.
+ * Vitest measures the modules that it loads itself. The workers of the tests are bundles, and some tests start processes on the
+ * built packages: there Node writes the figures (NODE_V8_COVERAGE, also for a worker that is terminated while it blocks), and
+ * source maps lead them back to the source. A line is covered when either saw it run.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { mergeScriptCovs } from '@bcoe/v8-coverage'
 import { parse } from 'acorn'
 import { convert } from 'ast-v8-to-istanbul'
 import libCoverage from 'istanbul-lib-coverage'
-import { root, runTool } from './lib/workspace.mjs'
+import { build, root, runTool } from './lib/workspace.mjs'
 
 const THRESHOLD = 95
 const folder = join(root, 'coverage')
@@ -33,7 +33,7 @@ function addLines(coverageMap) {
   }
 }
 
-/** What Node saw of each bundle, all its threads together: url → script coverage. */
+/** What Node saw of each bundle and each built file, all its threads together: url → script coverage. */
 function bundles() {
   const merged = new Map()
   for (const file of readdirSync(raw)) {
@@ -45,7 +45,7 @@ function bundles() {
       continue
     }
     for (const script of result) {
-      if (!script.url.includes('/.fixtures/')) continue
+      if (!/\/\.fixtures\/|\/packages\/[^/]+\/dist\//.test(script.url)) continue
       const former = merged.get(script.url)
       merged.set(script.url, former === undefined ? script : mergeScriptCovs([former, script]))
     }
@@ -57,13 +57,18 @@ async function addBundle(url, coverage) {
   const path = fileURLToPath(url)
   const code = readFileSync(path, 'utf8')
   const inline = /\/\/# sourceMappingURL=data:application\/json;base64,([\w+/=]+)\s*$/.exec(code)
-  if (inline === null) return
-  const sourceMap = JSON.parse(Buffer.from(inline[1], 'base64').toString('utf8'))
+  if (inline === null && !existsSync(`${path}.map`)) return
+  const sourceMap = JSON.parse(inline === null ? readFileSync(`${path}.map`, 'utf8') : Buffer.from(inline[1], 'base64').toString('utf8'))
   sourceMap.sources = sourceMap.sources.map((source) => resolve(dirname(path), source))
   const ast = parse(code, { ecmaVersion: 'latest', sourceType: 'module', locations: true })
   addLines(libCoverage.createCoverageMap(await convert({ ast, code, coverage, sourceMap, wrapperLength: 0 })))
 }
 
+const built = await build({ quiet: true })
+if (built.code !== 0) {
+  console.error(built.output)
+  process.exit(built.code)
+}
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(raw, { recursive: true })
 const args = ['run', '--project=unit', '--project=model', '--coverage.enabled', ...process.argv.slice(2)]
