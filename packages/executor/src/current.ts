@@ -1,5 +1,6 @@
 /** The pool that the calling worker belongs to. */
 import { agentLocal } from '@heddle/atomics/ops'
+import { getHost } from '@heddle/park/internal'
 import type { Pool } from './pool.js'
 import type { Submitter } from './submitter.js'
 import type { TaskTable } from './task-table.js'
@@ -18,3 +19,13 @@ export interface CurrentPool {
 
 /** Set in workers only. */
 export const currentPool = agentLocal<CurrentPool | undefined>(() => undefined)
+
+/**
+ * Whether this is the process's main thread. A module that defines tasks and also uses them does the latter only where this is true:
+ * workers import the module for its tasks.
+ */
+export const isMainThread: boolean = /* @__PURE__ */ isMain()
+
+function isMain(): boolean {
+  return getHost().threadId() === 0
+}

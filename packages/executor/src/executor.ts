@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Region } from '@heddle/atomics'
 import { load } from '@heddle/atomics/ops'
 import { type Host, setHost, ShutdownError, type WaitOptions } from '@heddle/park'
-import { deadlineOf, getHost, isAbortSignal } from '@heddle/park/internal'
+import { deadlineOf, getHost } from '@heddle/park/internal'
 import { Crew } from './crew.js'
 import { currentPool } from './current.js'
 import { WorkerStartError } from './errors.js'
@@ -13,6 +13,7 @@ import { assertNotLoading } from './loader.js'
 import { mapTask, type MapOptions } from './map.js'
 import { Pool } from './pool.js'
 import { forEachSlot } from './reaper.js'
+import { checkSignal } from './signal.js'
 import { phaseOf, QUEUED, STARTED } from './slot.js'
 import { Submitter } from './submitter.js'
 import { TaskTable } from './task-table.js'
@@ -197,7 +198,7 @@ export class Executor {
     const handle = new JoinHandle<R>(submitter, options?.name ?? task.name)
     const deadline = deadlineOf(options)
     const signal = options?.signal
-    if (signal !== undefined && (isAbortSignal(signal) ? signal.aborted : signal.isCancelled)) throw signal.reason
+    checkSignal(signal)
     handle.submitted(submitter.submit(handle, number, args))
     if (signal !== undefined || deadline !== Infinity) handle.whenSettled(submitter.limit(deadline, signal, (reason) => handle.giveUp(reason)))
     return handle

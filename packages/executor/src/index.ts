@@ -1,3 +1,4 @@
+export { isMainThread } from './current.js'
 export * from './errors.js'
 export { Executor, type ExecutorOptions, type ExecutorStats, type ShutdownOptions, type CallOptions, type WorkerStats } from './executor.js'
 export { JoinHandle, type JoinState } from './join-handle.js'

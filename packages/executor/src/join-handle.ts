@@ -2,6 +2,7 @@
 import { BlockingNotAllowedError, type BlockingOptions, CancelledError, TimeoutError, type WaitOptions } from '@heddle/park'
 import { canBlock } from '@heddle/atomics/internal'
 import { BLOCKED, deadlineOf, isAbortSignal, runningFiber } from '@heddle/park/internal'
+import { checkSignal } from './signal.js'
 import type { Call, Submitter } from './submitter.js'
 
 /** How a spawned call stands. */
@@ -68,6 +69,7 @@ export class JoinHandle<R> implements Call {
   /** Waits for the task's end on the event loop. The promise rejects with the task's error, `TimeoutError`, or the signal's reason. */
   async joinAsync(options?: WaitOptions): Promise<R> {
     const deadline = deadlineOf(options)
+    checkSignal(options?.signal)
     if (this.current === 'pending') {
       await new Promise<void>((resolve, reject) => {
         const clean = this.submitter.limit(deadline, options?.signal, reject)

@@ -29,7 +29,7 @@ export function assertNotLoading(what: string): void {
   for (const module of modules) {
     if (stack.includes(module)) {
       throw new InvalidArgumentError(
-        `${module} calls ${what} at its top level while a worker loads it for its tasks: every worker would do it again. Keep tasks in a module of their own`,
+        `${module} calls ${what} at its top level while a worker loads it for its tasks: every worker would do it again. Keep tasks in a module of their own, or start work only if (isMainThread)`,
       )
     }
   }

@@ -1,8 +1,8 @@
 /** `map`: one call for each input, a window of them at a time. */
 import { InvalidArgumentError } from '@heddle/atomics'
-import { throwIfCancelled } from '@heddle/park/internal'
 import type { WaitOptions } from '@heddle/park'
 import type { JoinHandle } from './join-handle.js'
+import { checkSignal } from './signal.js'
 
 /** How `map` goes about it. */
 export interface MapOptions {
@@ -29,7 +29,7 @@ export async function* mapTask<T, R>(
   const { ordered = true, concurrency = defaultConcurrency, signal, onProgress } = options
   if (!Number.isInteger(concurrency) || concurrency < 1)
     throw new InvalidArgumentError(`concurrency must be a positive integer, got ${String(concurrency)}`)
-  throwIfCancelled(signal)
+  checkSignal(signal)
   const source = sourceOf(inputs)
   /** Calls whose result was not given yet; in the order of their inputs, or, unordered, of their ends. */
   const queue: JoinHandle<R>[] = []

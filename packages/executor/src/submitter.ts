@@ -12,10 +12,9 @@
  * Rejected   One microtask that polls until its time is up: it would keep the user's own microtasks waiting. Each round is short
  *            and queues the next.
  */
-import { InvalidArgumentError } from '@heddle/atomics'
 import type { EncodedValue } from '@heddle/atomics/internal'
-import { type CancelSignal, TimeoutError, type WaitOptions } from '@heddle/park'
-import { Agent, Doorbell, getHost, isAbortSignal } from '@heddle/park/internal'
+import { TimeoutError, type WaitOptions } from '@heddle/park'
+import { Agent, Doorbell, getHost } from '@heddle/park/internal'
 import { compareExchange, exchange, load, now, pause, set, store } from '@heddle/atomics/ops'
 import { WorkerCrashedError } from './errors.js'
 import type { Injector } from './injector.js'
@@ -23,6 +22,7 @@ import { CHUNK_SLOTS, MAX_SUBMITTERS, S_ASLEEP, S_BELL, S_OWNER, S_ROOT, T_STATE
 import { isThrown, prepareArguments, readResult, trim, writeArguments, writePrepared } from './payload.js'
 import type { Pool } from './pool.js'
 import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, phaseOf, release, workerOf } from './slot.js'
+import { listen } from './signal.js'
 import { LookBudget } from './spin-budget.js'
 import { announceWork } from './wakeup.js'
 
@@ -44,19 +44,6 @@ interface Waiting {
 const LOOKS = 24
 /** A turn of microtasks longer than this lets the event loop run, in ms. */
 const TURN_MS = 4
-
-/** Listens to a signal that may have fired; returns how to stop. */
-function onSignal(signal: AbortSignal | CancelSignal, fired: (reason: unknown) => void): () => void {
-  if (!isAbortSignal(signal)) {
-    const { onCancel } = signal as CancelSignal & { onCancel?(callback: () => void): () => void }
-    if (typeof onCancel !== 'function') throw new InvalidArgumentError('the signal is neither an AbortSignal nor a CancelToken')
-    return onCancel.call(signal, () => fired(signal.reason))
-  }
-  const listener = (): void => fired(signal.reason)
-  if (signal.aborted) listener()
-  else signal.addEventListener('abort', listener, { once: true })
-  return () => signal.removeEventListener('abort', listener)
-}
 
 /** One agent's side of a pool. */
 export class Submitter {
@@ -180,7 +167,7 @@ export class Submitter {
   limit(deadline: number, signal: WaitOptions['signal'], end: (reason: unknown) => void): () => void {
     const timer =
       deadline === Infinity ? undefined : this.agent.after(deadline, () => end(new TimeoutError('the task did not end within the time limit')))
-    const unlisten = signal === undefined ? undefined : onSignal(signal, end)
+    const unlisten = signal === undefined ? undefined : listen(signal, end)
     if (timer !== undefined) this.agent.hold()
     let stopped = false
     return () => {

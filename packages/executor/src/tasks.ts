@@ -52,7 +52,7 @@ export function tasks<T extends Record<string, TaskFunction>>(module: string, fu
   if (typeof module !== 'string' || !URL_FORM.test(module))
     throw new InvalidArgumentError(`tasks() takes import.meta.url first, got ${String(module)}`)
   let mine = registry.get().get(module)
-  if (mine === undefined) registry.get().set(module, (mine = new Map()))
+  if (mine === undefined) registry.get().set(module, (mine = new Map<string, TaskFunction>()))
   const refs: Record<string, TaskRef> = {}
   for (const [name, fn] of Object.entries(functions)) {
     if (typeof fn !== 'function') throw new InvalidArgumentError(`task '${name}' of ${module} is a ${typeof fn}, not a function`)

@@ -13,7 +13,7 @@ export { nodeHost } from '@heddle/node'
 /** A pool of workers that runs tasks in parallel: `Executor` of `@heddle/executor`, on Node's workers unless another host is given. */
 export class Executor extends AnyExecutor {
   /** As `Executor.create` of `@heddle/executor`, with `host: nodeHost` as the default. */
-  static override create(options: ExecutorOptions = {}): Executor {
+  static override create(options: ExecutorOptions = {}): AnyExecutor {
     return super.create({ host: nodeHost, ...options })
   }
 }

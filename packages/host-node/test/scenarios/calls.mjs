@@ -9,7 +9,7 @@ await withExecutor({ workers: 2 }, async (executor) => {
   for (const value of [-0, 2 ** 53, -Infinity, null, undefined, true, false, '', 'ä€😀', 12n ** 40n])
     assert.ok(Object.is(await executor.run(work.echo, value), value), String(value))
   const values = [
-    { a: { b: [1, , 'x'] } },
+    { a: { b: Array(3) } },
     new Map([[{ k: 1 }, new Set([1n])]]),
     new Date(5),
     /x+/giu,
