@@ -36,9 +36,15 @@ const rows = [
   ]),
 ].map((row) => row.map(String))
 const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
-for (const row of rows) console.log(row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  '))
+for (const row of rows)
+  console.log(row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  '))
 const sum = (key, list) => list.reduce((total, one) => total + one[key], 0).toLocaleString('en')
 console.log(`${own.length} models: ${sum('executions', own)} executions, ${sum('states', own)} states, ${sum('steps', own)} operations`)
-console.log(`checks of the checker itself: ${reports.length - own.length}, ${sum('executions', reports.filter((one) => !own.includes(one)))} executions`)
+console.log(
+  `checks of the checker itself: ${reports.length - own.length}, ${sum(
+    'executions',
+    reports.filter((one) => !own.includes(one)),
+  )} executions`,
+)
 rmSync(folder, { recursive: true, force: true })
 process.exit(status ?? 1)

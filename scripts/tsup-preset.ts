@@ -65,7 +65,9 @@ function keepConstants(code: string): string {
       continue
     }
     if (node.type !== 'ImportDeclaration' || !OPS.test((node as Import).source.value)) continue
-    const names = (node as Import).specifiers.flatMap(({ imported, local }) => (imported === undefined ? [] : [{ imported: imported.name, local: local.name }]))
+    const names = (node as Import).specifiers.flatMap(({ imported, local }) =>
+      imported === undefined ? [] : [{ imported: imported.name, local: local.name }],
+    )
     const imports = names.map(({ imported, local }) => `${imported} as ${local}$`).join(', ')
     const constants = names.map(({ local }) => `${local} = ${local}$`).join(', ')
     text = `${text.slice(0, node.start)}import { ${imports} } from '${(node as Import).source.value}'; const ${constants};${text.slice(node.end)}`
