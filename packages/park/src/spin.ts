@@ -5,17 +5,19 @@
  * Source     Adaptive mutexes (glibc's PTHREAD_MUTEX_ADAPTIVE_NP; Karlin et al., "Empirical Studies of Competitive Spinning", SOSP 1991):
  *            spin at most about as long as a sleep would cost, and as long as it has paid recently.
  * Invariants The budget is between MIN_US and MAX_US; it becomes MAX_US when spinning paid and halves when it did not. Every PROBE-th
- *            wait spins as long as MAX_US all the same: a wake takes longer than MIN_US, so two agents that once fell asleep would else
- *            never find out that they could meet awake. With one core it is 0.
- * Progress   In the worst case, when it never pays, a wait costs MIN_US + MAX_US / PROBE more.
+ *            wait spins for PROBE_US all the same: the other side has to be woken first, which takes longer than MIN_US, so two agents
+ *            that once fell asleep would else never find out that they could meet awake. With one core it is 0.
+ *            What is seen only after the budget was over does not count: then this thread was not running, the other had its core.
+ * Progress   In the worst case, when it never pays, a wait costs MIN_US + PROBE_US / PROBE more.
  */
 import { limits, now, pause } from '@heddle/atomics/ops'
 import { getHost } from './host.js'
 
 const MIN_US = 2
 const MAX_US = 50
-/** One wait in so many spins for MAX_US, whatever was learned. */
+/** One wait in so many spins for PROBE_US, whatever was learned. */
 const PROBE = 16
+const PROBE_US = 100
 /** Rounds between two looks at the clock. */
 const ROUNDS = 32
 
@@ -30,13 +32,13 @@ export class SpinBudget {
     if (seen()) return true
     if (this.alone) return false
     const start = now()
-    const budget = ++this.waits % PROBE === 0 ? MAX_US : this.budgetUs
+    const budget = ++this.waits % PROBE === 0 ? PROBE_US : this.budgetUs
     const rounds = Math.min(ROUNDS, limits.spin)
     for (let total = 0; total < limits.spin; total += rounds) {
       for (let round = 0; round < rounds; round++) {
         pause()
         if (seen()) {
-          this.budgetUs = MAX_US
+          if ((now() - start) * 1000 < budget + PROBE_US) this.budgetUs = MAX_US
           return true
         }
       }
