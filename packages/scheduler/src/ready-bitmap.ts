@@ -45,7 +45,7 @@ function bitsetBytes(size: number): number {
 export class ReadyBitmap extends SharedObject {
   static readonly kind = 'ReadyBitmap'
   /** Bytes of the smallest; `bytesFor(size)` has those of others. */
-  static readonly BYTES: number = BITSETS_AT + LEVELS * bitsetBytes(1)
+  static readonly BYTES = 832 // a plain number, so that bundlers may drop the class
   static readonly ALIGN = 64
   /** The slots are 0 … `size - 1`. */
   readonly size: number

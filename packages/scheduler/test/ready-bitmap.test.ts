@@ -42,6 +42,7 @@ describe('ReadyBitmap', () => {
     ready.set(1999, 'high')
     const other = revive(share(ready)) as ReadyBitmap
     expect([other.size, other.take()]).toEqual([2000, 1999])
+    expect(ReadyBitmap.BYTES).toBe(ReadyBitmap.bytesFor(1))
     const at = region.alloc(ReadyBitmap.bytesFor(40), ReadyBitmap.ALIGN)
     const embedded = ReadyBitmap.init(region, at, 40)
     embedded.set(39)
