@@ -12,19 +12,13 @@
  * Rejected   Real workers driven through `Atomics.wait` (a switch costs 50 µs); transforming functions to generators (the
  *            checked code would not be the code that ships).
  */
+import { Fate } from './fate.js'
 import { type BufferCells, Cell, Memory } from './memory.js'
+import { TURN } from './codes.js'
+import { describe } from './native.js'
 import { Diverged, Random, type Search } from './search.js'
-import { DEAD, DONE, LOOPING, NEW, PENDING, READY, SPINNING, type SpawnOptions, SUSPENDED, Thread, type Waiter, WAITING, type Watched } from './thread.js'
+import { DEAD, DONE, LOOPING, NEW, PENDING, READY, SPINNING, type SpawnOptions, SUSPENDED, Thread, type Watched } from './thread.js'
 import type { FindingKind, ModelOptions } from './types.js'
-
-export type View = Int32Array | BigInt64Array | Uint8Array | Float64Array
-
-/** The engine's own functions, whatever is swapped in while a check runs. */
-export const native = { ...pick(Atomics) }
-function pick(atomics: Atomics): Pick<Atomics, 'load' | 'store' | 'add' | 'sub' | 'and' | 'or' | 'xor' | 'exchange' | 'compareExchange' | 'wait' | 'notify'> {
-  const { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify } = atomics
-  return { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify }
-}
 
 /** Receives every operation of an execution that is looked at closely. */
 export type Tracer = (thread: Thread, name: string, cell: string, value: unknown, detail: string) => void
@@ -35,7 +29,8 @@ export interface Failure {
   cause?: unknown
 }
 
-const FREE_SPINS = 60
+/** A signature is the operation's code and, below it, the index that it was done at. */
+const OPERATION = 2 ** 30
 
 export class Machine {
   current: Thread | null = null
@@ -56,17 +51,13 @@ export class Machine {
   tracer: Tracer | null = null
   /** Every access is a scheduling point: for replays, which can't know yet what is shared. */
   everywhere = false
-  readonly maxDeaths: number
-  deaths = 0
   /** The earlier access of a race that was found: a thread, and a place in its log. */
   raced: { thread: number; place: number } | null = null
-  private clockCell = new Cell('the clock', 1)
-  private deathCell = new Cell('deaths', 1)
+  readonly fate: Fate
   historyCell = new Cell('the history', 1)
   execution = 0
   private last = -1
   private target: Thread | null = null
-  private readonly buried: { thread: Thread; clock: readonly number[]; hb: number[] }[] = []
   private auditing = false
   private spawning: { run: (argument: number) => unknown; options: SpawnOptions }[] = []
   private cellThreads = 0
@@ -75,7 +66,7 @@ export class Machine {
     public search: Search,
     readonly options: ModelOptions,
   ) {
-    this.maxDeaths = options.deaths === true ? 1 : options.deaths === false ? 0 : (options.deaths ?? 0)
+    this.fate = new Fate(this)
   }
 
   /** Forgets the former execution. The body runs next, then `run`. */
@@ -91,10 +82,8 @@ export class Machine {
     this.spawning = []
     this.locals.clear()
     this.setupRandom = new Random(this.options.seed ?? 1)
-    this.deaths = 0
     this.last = -1
     this.target = null
-    this.buried.length = 0
     this.search.begin(this.threads)
   }
 
@@ -109,13 +98,10 @@ export class Machine {
       if (this.cellThreads !== 0) return this.fail('nondeterminism', `the body spawned ${count} threads, and ${this.cellThreads} in the execution before`)
       this.cellThreads = count
       this.memory = new Memory(count)
-      this.clockCell = new Cell('the clock', count)
-      this.deathCell = new Cell('deaths', count)
       this.historyCell = new Cell('the history', count)
     }
     this.memory.begin(this.execution)
-    this.clockCell.in(this.execution)
-    this.deathCell.in(this.execution)
+    this.fate.begin(count, this.execution)
     this.historyCell.in(this.execution)
     for (const { run, options } of this.spawning) {
       const id = this.threads.length
@@ -203,7 +189,7 @@ export class Machine {
       return
     }
     if (this.auditing) return
-    if (this.mayDie(thread) && this.search.choose(2) === 1) this.bury(thread)
+    if (this.fate.mayDie(thread) && this.search.choose(2) === 1) this.fate.bury(thread)
     if (thread.state !== DEAD) thread.state = DONE
   }
 
@@ -212,7 +198,7 @@ export class Machine {
     this.microtasks(thread)
     for (;;) {
       let turn: [number, 'ok' | 'timed-out']
-      if (thread.position < thread.length) turn = this.replay(thread, 'turn', 0) as [number, 'ok' | 'timed-out']
+      if (thread.position < thread.length) turn = this.replay(thread, TURN, 0) as [number, 'ok' | 'timed-out']
       else {
         if (thread.turns.length === 0 && thread.pending.length === 0) return
         if (!thread.turnGranted) {
@@ -223,7 +209,7 @@ export class Machine {
         thread.granted = false
         thread.turnGranted = false
         turn = thread.turns.shift()!
-        this.note(thread, 'turn', 0, turn)
+        this.note(thread, TURN, 0, turn)
         this.tracer?.(thread, 'turn', '', turn[1], '')
       }
       const callback = thread.callbacks.get(turn[0])
@@ -285,7 +271,7 @@ export class Machine {
   }
 
   private decide(): Thread | null {
-    const { search, threads } = this
+    const { search, threads, fate } = this
     for (;;) {
       search.close()
       if (this.ended) return null
@@ -294,17 +280,17 @@ export class Machine {
       for (const thread of threads) {
         const runs = this.canRun(thread)
         if (runs) run |= 1 << thread.id
-        if (this.maySuffer(thread, runs)) environment |= 1 << (threads.length + thread.id)
+        if (fate.maySuffer(thread, runs)) environment |= 1 << (threads.length + thread.id)
       }
       let forced = false
       if (run === 0) {
-        const stalled = this.stalled()
+        const stalled = fate.stalled()
         if (stalled === null) {
           this.ended = true
           return null
         }
-        // With `timeouts` a deadline needs no stall; without, a death or a spurious wake may still come before it.
-        forced = stalled.run !== 0 || (this.options.timeouts !== true && (environment === 0 || search.choose(2) === 0))
+        // What may happen anyway (a death, a spurious wake, an early timeout) may come before what happens because nothing else does.
+        forced = stalled.run !== 0 || (stalled.environment !== 0 && (environment === 0 || search.choose(2) === 0))
         if (forced) ({ run, environment } = stalled)
       }
       const id = search.schedule(run, environment, this.last, forced)
@@ -319,14 +305,14 @@ export class Machine {
         this.resume(thread)
         return thread
       }
-      this.suffer(thread, forced)
+      fate.suffer(thread, forced)
     }
   }
 
-  private canRun(thread: Thread): boolean {
+  canRun(thread: Thread): boolean {
     switch (thread.state) {
       case NEW:
-        return thread.options.reaper !== true || this.buried.length > 0
+        return thread.options.reaper !== true || this.fate.hasDead
       case READY:
         return true
       case SPINNING:
@@ -341,20 +327,13 @@ export class Machine {
   /** The picked thread can go on: what it waited for lies before its event. */
   private resume(thread: Thread): void {
     const { search } = this
-    if (thread.state === NEW && thread.options.reaper === true) {
-      const { thread: dead, clock, hb } = this.buried.shift()!
-      thread.reaps = dead.id
-      search.order(clock)
-      // Who learns of a death from the host sees all that the dead one did.
-      join(thread.hb, hb)
-    } else if (thread.state === SPINNING) {
+    if (thread.state === NEW && thread.options.reaper === true) this.fate.reap(thread)
+    else if (thread.state === SPINNING) {
       for (const { cell } of thread.watched) search.touch(cell.in(this.execution), false)
       thread.reads = []
       thread.cycles.fill(0)
     } else if (thread.state === LOOPING) {
-      const { clock, hb } = this.turnClocks.get(thread.turns[0]!)!
-      search.order(clock)
-      join(thread.hb, hb)
+      this.fate.beginTurn(thread)
       thread.turnGranted = true
     }
     if (thread.wakeClock !== null) {
@@ -365,163 +344,15 @@ export class Machine {
     thread.granted = true
   }
 
-  /** Nobody can go on by himself. Null: the execution is over (the failure is set if that is a bug). */
-  private stalled(): { run: number; environment: number } | null {
-    const { threads } = this
-    let earliest = Infinity
-    for (const thread of threads) for (const waiter of waitersOf(thread)) if (waiter.deadline < earliest) earliest = waiter.deadline
-    if (earliest < Infinity) {
-      let environment = 0
-      for (const thread of threads) {
-        if (waitersOf(thread).some((waiter) => waiter.deadline === earliest)) environment |= 1 << (threads.length + thread.id)
-      }
-      return { run: 0, environment }
-    }
-    const spinners = threads.filter((thread) => thread.state === SPINNING)
-    if (spinners.length > 0) {
-      const patient = spinners.filter((thread) => ++thread.stuck <= FREE_SPINS)
-      if (patient.length === spinners.length) {
-        this.clock += 2 ** Math.min(20, spinners[0]!.stuck)
-        return { run: spinners.reduce((mask, thread) => mask | (1 << thread.id), 0), environment: 0 }
-      }
-      this.fail('livelock', `${spinners.map(({ name }) => name).join(', ')} ${spinners.length > 1 ? 'spin' : 'spins'} for ever: nobody is left to change what ${spinners.length > 1 ? 'they read' : 'it reads'}`)
-      return null
-    }
-    const stuck = threads.filter((thread) => thread.state === WAITING || (thread.state === LOOPING && thread.options.loop !== 'idle'))
-    if (stuck.length === 0) return null
-    const lost = stuck.flatMap((thread) => waitersOf(thread)).find(({ view, index, expected }) => view !== null && native.load(view as Int32Array, index) !== expected)
-    if (lost !== undefined) {
-      const value = native.load(lost.view as Int32Array, lost.index)
-      this.fail('lost-wake', `thread ${lost.thread.name} waits for ever for ${lost.queue!.label.replace('waiters of ', '')} to change from ${lost.expected}; it is ${value}, and nobody notified`)
-      return null
-    }
-    const ready = stuck.find((thread) => this.holds(thread))
-    if (ready !== undefined) this.fail('lost-wake', `thread ${ready.name} waits for ever, though what it waits for holds`)
-    else this.fail('deadlock', `${stuck.map(({ name }) => name).join(', ')} ${stuck.length > 1 ? 'wait' : 'waits'} for ever, and nobody else can go on`)
-    return null
-  }
-
-  /** Whether the condition that the thread waits for holds; asked outside of every thread. */
-  private holds({ options }: Thread): boolean {
+  /** Calls a part of the body as what it is: no thread. */
+  outside<T>(act: () => T): T {
     const { current } = this
     this.current = null
-    const holds = options.until?.() === true
-    this.current = current
-    return holds
-  }
-
-  // What may happen to a thread that waits.
-
-  private maySuffer(thread: Thread, runs: boolean): boolean {
-    if (this.options.timeouts === true && waitersOf(thread).some(({ deadline }) => deadline < Infinity)) return true
-    if (runs || (thread.state !== WAITING && thread.state !== LOOPING)) return false
-    return this.mayDie(thread) || (thread.state === WAITING && this.options.spurious === true && thread.spurious === 0)
-  }
-
-  private suffer(thread: Thread, forced: boolean): void {
-    const earliest = Math.min(...waitersOf(thread).map(({ deadline }) => deadline))
-    const happenings: (() => void)[] = []
-    for (const waiter of waitersOf(thread)) {
-      if (waiter.deadline === Infinity || (this.options.timeouts !== true && (!forced || waiter.deadline !== earliest))) continue
-      happenings.push(() => {
-        this.search.order(waiter.clock)
-        this.clock = Math.max(this.clock, waiter.deadline)
-        this.search.touch(this.clockCell, true)
-        this.tracer?.(thread, 'timeout', waiter.queue?.label ?? '', 'timed-out', '')
-        this.wake(waiter, 'timed-out', null)
-      })
+    try {
+      return act()
+    } finally {
+      this.current = current
     }
-    if (!forced && thread.state === WAITING && this.options.spurious === true && thread.spurious === 0) {
-      happenings.push(() => {
-        thread.spurious++
-        this.search.order(thread.waiter!.clock)
-        this.tracer?.(thread, 'spurious wake', thread.waiter!.queue!.label, 'ok', '')
-        this.wake(thread.waiter!, 'ok', null)
-      })
-    }
-    if (!forced && !this.canRun(thread) && this.mayDie(thread)) {
-      happenings.push(() => {
-        this.search.order(this.search.clockOf(thread.id))
-        this.bury(thread)
-      })
-    }
-    this.search.touch(this.fateOf(thread), true)
-    happenings[happenings.length > 1 ? this.search.choose(happenings.length) : 0]!()
-  }
-
-  /** Stands, for the search, for what may happen to a thread: written when that changes and when it happens. */
-  fateOf(thread: Thread): Cell {
-    return (this.fates[thread.id] ??= new Cell(`what may happen to ${thread.name}`, this.threads.length)).in(this.execution)
-  }
-  private readonly fates: Cell[] = []
-
-  /** Ends a wait. `by`: the notifier. */
-  wake(waiter: Waiter, outcome: 'ok' | 'timed-out', by: Thread | null): void {
-    const { thread, queue } = waiter
-    if (queue !== null) {
-      this.search.touch(queue, true)
-      remove(queue.waiters, waiter)
-    }
-    const { clock } = this.search.current!
-    const hb = by === null ? thread.hb : by.hb.slice()
-    if (waiter.id < 0) {
-      thread.waiter = null
-      thread.state = READY
-      thread.wakeResult = outcome
-      thread.wakeClock = clock
-      join(thread.hb, hb)
-    } else {
-      remove(thread.pending, waiter)
-      const turn: [number, 'ok' | 'timed-out'] = [waiter.id, outcome]
-      thread.turns.push(turn)
-      this.turnClocks.set(turn, { clock, hb })
-    }
-  }
-  private readonly turnClocks = new WeakMap<object, { clock: readonly number[]; hb: number[] }>()
-
-  // Death.
-
-  mayDie(thread: Thread): boolean {
-    return this.deaths < this.maxDeaths && thread.options.mortal !== false && thread.options.reaper !== true && !thread.declaredDead
-  }
-
-  /** A point at which the running thread may die, or be declared dead. Asked once for each place in its log. */
-  deathPoint(thread: Thread): void {
-    if (thread.askedAt === thread.length || thread.direct > 0 || !this.mayDie(thread)) return
-    thread.askedAt = thread.length
-    const fate = this.choose(thread, this.options.zombies === true ? 3 : 2)
-    if (fate === 0) return
-    if (fate === 1) {
-      this.bury(thread)
-      thread.granted = false
-      this.handOver(thread)
-      throw new Error('unreachable: a dead thread was picked')
-    }
-    this.declareDead(thread)
-    // The reaper may come before its next operation.
-    thread.granted = false
-    this.tracer?.(thread, 'declared dead', '', '', 'and runs on')
-  }
-
-  private declareDead(thread: Thread): void {
-    this.deaths++
-    thread.declaredDead = true
-    if (this.maxDeaths > 1) this.search.touch(this.deathCell, true)
-    this.buried.push({ thread, clock: this.search.current!.clock, hb: thread.hb.slice() })
-    thread.hb[thread.id]!++
-  }
-
-  private bury(thread: Thread): void {
-    this.declareDead(thread)
-    for (const waiter of waitersOf(thread)) {
-      if (waiter.queue === null) continue
-      this.search.touch(waiter.queue, true)
-      remove(waiter.queue.waiters, waiter)
-    }
-    thread.waiter = null
-    thread.pending.length = 0
-    thread.state = DEAD
-    this.tracer?.(thread, 'dies', '', '', '')
   }
 
   /** A value that the search chooses, for a thread or for the body. */
@@ -537,9 +368,9 @@ export class Machine {
   // Logging.
 
   /** The logged result of an operation that is done again. */
-  replay(thread: Thread, operation: string | number, index: number): unknown {
+  replay(thread: Thread, operation: number, index: number): unknown {
     const at = thread.position++
-    const signature = typeof operation === 'string' ? hash(operation) * 16777216 + index : operation * 16777216 + index
+    const signature = operation * OPERATION + index
     if (thread.signatures[at] !== signature) {
       this.stop(thread, 'nondeterminism', `thread ${thread.name} did another operation at its step ${at} when it was run again with the same results: it keeps state outside of shared memory (a JS field, a closure), reads a clock or draws a random number`)
     }
@@ -552,10 +383,10 @@ export class Machine {
   }
 
   /** Logs an operation that took effect. */
-  note(thread: Thread, operation: string | number, index: number, value: unknown): void {
+  note(thread: Thread, operation: number, index: number, value: unknown): void {
     if (thread.direct > (this.preparing ? 1 : 0)) return
     const at = thread.length
-    const signature = typeof operation === 'string' ? hash(operation) * 16777216 + index : operation * 16777216 + index
+    const signature = operation * OPERATION + index
     thread.signatures[at] = signature
     thread.log[at] = value
     const { cycles } = thread
@@ -639,17 +470,17 @@ export class Machine {
 
   /** The time, as the running thread may see it. */
   now(thread: Thread): number {
-    if (this.options.timeouts === true && thread.direct === 0) {
+    if (this.fate.clockMatters && thread.direct === 0) {
       this.point(thread)
-      this.search.touch(this.clockCell, false)
+      this.fate.touchClock(false)
     }
     return this.clock
   }
 
   advance(thread: Thread | null, milliseconds: number): void {
-    if (thread !== null && this.options.timeouts === true && thread.direct === 0) {
+    if (thread !== null && this.fate.clockMatters && thread.direct === 0) {
       this.point(thread)
-      this.search.touch(this.clockCell, true)
+      this.fate.touchClock(true)
     }
     this.clock += milliseconds
   }
@@ -662,27 +493,4 @@ function hasChanged({ cell, version }: Watched): boolean {
 
 function isAsynchronous(result: unknown): boolean {
   return typeof result === 'object' && result !== null && typeof (result as { then?: unknown }).then === 'function'
-}
-
-function waitersOf(thread: Thread): readonly Waiter[] {
-  return thread.waiter === null ? thread.pending : [thread.waiter, ...thread.pending]
-}
-
-function remove<T>(list: T[], item: T): void {
-  const at = list.indexOf(item)
-  if (at >= 0) list.splice(at, 1)
-}
-
-export function join(into: number[], from: readonly number[]): void {
-  for (let i = 0; i < into.length; i++) if (from[i]! > into[i]!) into[i] = from[i]!
-}
-
-function hash(text: string): number {
-  let value = 7
-  for (let i = 0; i < text.length; i++) value = (value * 31 + text.charCodeAt(i)) & 0xffff
-  return value + 64
-}
-
-export function describe(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 }

@@ -5,8 +5,10 @@ import { install } from '@heddle/atomics/ops-model'
 import { swapGlobals } from './globals.js'
 import { record, replayWanted, saveSchedule, savedSchedules, withEnvironment } from './knobs.js'
 import { type Call, isLinearizable, printHistory } from './linearize.js'
-import { describe, Machine } from './machine.js'
-import { asAtomics, asOps, ModelledOps } from './modelled-ops.js'
+import { Machine } from './machine.js'
+import { asAtomics, asOps } from './bindings.js'
+import { ModelledOps } from './modelled-ops.js'
+import { describe } from './native.js'
 import { parseSchedule, printSchedule } from './schedule.js'
 import { Search } from './search.js'
 import { DEAD, DONE, NEW, type SpawnOptions } from './thread.js'
@@ -103,11 +105,11 @@ class Session {
   }
 
   private context(): ModelContext {
-    const session = this
+    const region = (): Region => this.openRegion()
     const { machine, ops: modelled } = this
     return {
       get region() {
-        return session.openRegion()
+        return region()
       },
       spawn: (run, options) => this.spawn(run, options),
       choose: (n) => {
@@ -183,9 +185,7 @@ class Session {
 const DEFAULT_EXECUTIONS = 2_000_000
 const DEFAULT_DRAWN = 2_000
 
-/** Milliseconds, from the engine's clock whatever the modelled one says. */
-const { now: clockNow } = performance
-const milliseconds = (): number => clockNow.call(performance)
+const milliseconds = (): number => performance.now()
 
 /**
  * Explores a body's interleavings and reports; a bug is in `report.finding`. `model` throws it instead.

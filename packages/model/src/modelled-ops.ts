@@ -6,40 +6,17 @@
  * books (races, dependence, log).
  */
 import type { AgentLocal, Ops } from '@heddle/atomics/ops-model'
-import { ATOMIC_READ, ATOMIC_WRITE, type BufferCells, type Cell, PLAIN_READ, PLAIN_WRITE } from './memory.js'
-import { describe, join, type Machine, native, type View } from './machine.js'
+import { ADD, AND, BUFFER, CAS, CHOOSE, COPY, EFFECT, EXCHANGE, FILL, GET, LOAD, MARK, NAMES, NOTIFY, NOW, OR, PAUSE, PEEK, RANDOM, SET, STORE, SUB, TIMER, WAIT, WAIT_ASYNC, XOR } from './codes.js'
+import { Judge } from './judge.js'
+import type { Machine } from './machine.js'
+import { type BufferCells, type Cell, PLAIN_READ, PLAIN_WRITE } from './memory.js'
+import { describe, native, type View } from './native.js'
 import { PENDING, type Thread, type Waiter, WAITING } from './thread.js'
 
 type Words = Int32Array
-type Value = number | bigint
-type IntegerView = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array
+export type Value = number | bigint
+export type IntegerView = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array
 
-const LOAD = 1
-const STORE = 2
-const ADD = 3
-const SUB = 4
-const AND = 5
-const OR = 6
-const XOR = 7
-const EXCHANGE = 8
-const CAS = 9
-const WAIT = 10
-const NOTIFY = 11
-const WAIT_ASYNC = 12
-const PAUSE = 13
-const GET = 14
-const SET = 15
-const PEEK = 16
-const COPY = 17
-const FILL = 18
-const NOW = 19
-const RANDOM = 20
-const BUFFER = 21
-const EFFECT = 22
-const TIMER = 23
-const CHOOSE = 24
-const MARK = 25
-const NAMES = ['', 'load', 'store', 'add', 'sub', 'and', 'or', 'xor', 'exchange', 'compareExchange', 'wait', 'notify', 'waitAsync', 'pause', 'get', 'set', 'peek', 'copy', 'fill', 'now', 'random', 'createBuffer', 'effect', 'timer'] // prettier-ignore
 const MODIFY: Record<number, (view: never, index: number, value: never) => Value> = {
   [ADD]: native.add as never,
   [SUB]: native.sub as never,
@@ -49,12 +26,15 @@ const MODIFY: Record<number, (view: never, index: number, value: never) => Value
   [EXCHANGE]: native.exchange as never,
 }
 
-/** A word of a buffer of the check, as the operations name it. */
 export class ModelledOps {
   private readonly pool = new Map<number, SharedArrayBuffer[]>()
   private readonly used: SharedArrayBuffer[] = []
 
-  constructor(private readonly machine: Machine) {}
+  private readonly judge: Judge
+
+  constructor(private readonly machine: Machine) {
+    this.judge = new Judge(machine)
+  }
 
   /** Takes the buffers of the former execution back. */
   recycle(): void {
@@ -78,7 +58,7 @@ export class ModelledOps {
     const cell = this.cellOf(cells, view, index)
     const visible = machine.admit(thread, cell, false)
     const value = native.load(view as Words, index) as Value
-    this.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    this.judge.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) machine.search.touch(cell, false)
     this.sees(thread, cell)
     return this.done(thread, LOAD, view, index, value, cell) as T
@@ -92,11 +72,11 @@ export class ModelledOps {
     if (thread.position < thread.length) return machine.replay(thread, STORE, index) as T
     machine.arrive(thread)
     const cell = this.cellOf(cells, view, index)
-    machine.deathPoint(thread)
+    machine.fate.deathPoint(thread)
     const visible = machine.admit(thread, cell, true)
     const before = native.load(view as Words, index) as Value
     const result = native.store(view as Words, index, value as number) as Value
-    this.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    this.judge.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) machine.search.touch(cell, true)
     if (before !== native.load(view as Words, index)) this.changed(thread, cell)
     return this.done(thread, STORE, view, index, result, cell) as T
@@ -111,11 +91,11 @@ export class ModelledOps {
     if (thread.position < thread.length) return machine.replay(thread, operation, index) as T
     machine.arrive(thread)
     const cell = this.cellOf(cells, view, index)
-    machine.deathPoint(thread)
+    machine.fate.deathPoint(thread)
     const visible = machine.admit(thread, cell, true)
     const before = act(view as never, index, value as never)
-    this.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
-    this.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    this.judge.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    this.judge.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) machine.search.touch(cell, true)
     if (before !== native.load(view as Words, index)) this.changed(thread, cell)
     else this.sees(thread, cell)
@@ -130,14 +110,14 @@ export class ModelledOps {
     if (thread.position < thread.length) return machine.replay(thread, CAS, index) as T
     machine.arrive(thread)
     const cell = this.cellOf(cells, view, index)
-    machine.deathPoint(thread)
+    machine.fate.deathPoint(thread)
     const succeeds = native.load(view as Words, index) === expected
     const visible = machine.admit(thread, cell, succeeds)
     const before = native.compareExchange(view as Words, index, expected as number, replacement as number) as Value
     const after = native.load(view as Words, index) as Value
     const wrote = after !== before || before === normal(view, expected)
-    this.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
-    if (wrote) this.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    this.judge.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    if (wrote) this.judge.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) {
       if (wrote && !cell.written) machine.isVisible(thread, cell, true)
       machine.search.touch(cell, wrote)
@@ -166,10 +146,7 @@ export class ModelledOps {
     if (!(timeout > 0)) return this.done(thread, WAIT, view, index, 'timed-out', cell) as 'timed-out'
     const queue = cell.queue(machine.execution)
     const waiter: Waiter = { thread, queue, view, index, expected: value, id: -1, deadline: machine.clock + timeout, clock: machine.search.current!.clock }
-    machine.isVisible(thread, queue, true)
-    machine.search.touch(queue, true)
-    queue.waiters.push(waiter)
-    thread.waiter = waiter
+    machine.fate.expect(waiter)
     thread.state = WAITING
     const at = thread.length
     machine.note(thread, WAIT, index, PENDING)
@@ -196,11 +173,7 @@ export class ModelledOps {
         result = thread.nextCallback
         const queue = cell.queue(machine.execution)
         const waiter: Waiter = { thread, queue, view, index, expected: value, id: result, deadline: machine.clock + timeout, clock: machine.search.current!.clock }
-        machine.isVisible(thread, queue, true)
-        machine.search.touch(queue, true)
-        queue.waiters.push(waiter)
-        thread.pending.push(waiter)
-        machine.search.touch(machine.fateOf(thread), true)
+        machine.fate.expect(waiter)
           }
       this.done(thread, WAIT_ASYNC, view, index, result, cell)
     }
@@ -234,7 +207,7 @@ export class ModelledOps {
     const cell = this.cellOf(cells, view, index)
     machine.isVisible(thread, cell, false)
     machine.point(thread)
-    this.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
+    this.judge.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     machine.search.touch(cell, false)
     return cell
   }
@@ -247,14 +220,14 @@ export class ModelledOps {
     if (thread.position < thread.length) return machine.replay(thread, NOTIFY, index) as number
     machine.arrive(thread)
     const cell = this.cellOf(cells, view, index)
-    machine.deathPoint(thread)
+    machine.fate.deathPoint(thread)
     const queue = cell.queue(machine.execution)
     const visible = machine.admit(thread, queue, false)
     let woken = 0
     if (queue.waiters.length > 0) {
       while (queue.waiters.length > 0 && woken < count) {
         const at = machine.options.notifyOrder === 'any' && queue.waiters.length > 1 && count < queue.waiters.length + woken ? machine.search.choose(queue.waiters.length) : 0
-        machine.wake(queue.waiters[at]!, 'ok', thread)
+        machine.fate.wake(queue.waiters[at]!, 'ok', thread)
         woken++
       }
       thread.hb[thread.id]!++
@@ -295,43 +268,6 @@ export class ModelledOps {
     thread.cycles.fill(0)
   }
 
-  private readAtomic(thread: Thread, cell: Cell, width: number): void {
-    if (cell.published !== null) join(thread.hb, cell.published)
-    if (this.machine.options.races !== false && this.machine.tracks(thread)) this.judgeAtomic(thread, cell, width, ATOMIC_READ)
-  }
-
-  private writeAtomic(thread: Thread, cell: Cell, width: number): void {
-    if (this.machine.options.races !== false && this.machine.tracks(thread)) this.judgeAtomic(thread, cell, width, ATOMIC_WRITE)
-    cell.published = thread.hb.slice()
-    thread.hb[thread.id]!++
-  }
-
-  private judgeAtomic(thread: Thread, cell: Cell, width: number, kind: number): void {
-    this.judge(thread, cell, cell.access(thread, kind, width), kind)
-    if (cell.bytes !== null) for (const byte of cell.bytes) this.judge(thread, byte, byte.in(this.machine.execution).check(thread, kind), kind)
-  }
-
-  /** Ends the check when an access raced. */
-  private judge(thread: Thread, cell: Cell, other: number, kind: number): void {
-    if (other < 0) return
-    const { machine } = this
-    const count = machine.threads.length
-    const otherKind = Math.floor(other / count)
-    const otherThread = machine.threads[other % count]!
-    const words = ['plain read', 'plain write', 'atomic read', 'atomic write']
-    const mixed = kind >= ATOMIC_READ && otherKind >= ATOMIC_READ
-    const place = cell.places[other]!
-    machine.raced = { thread: otherThread.id, place }
-    machine.tracer?.(thread, words[kind]!, cell.label, '', 'races here')
-    machine.stop(
-      thread,
-      mixed ? 'mixed-size' : 'race',
-      mixed
-        ? `threads ${otherThread.name} and ${thread.name} access ${cell.label} atomically with different widths, and nothing orders them`
-        : `${words[kind]!} of ${cell.label} by thread ${thread.name} races with a ${words[otherKind]!} by thread ${otherThread.name}: nothing orders them`,
-    )
-  }
-
   // Plain accesses.
 
   get(view: View, index: number, operation = GET): Value {
@@ -343,7 +279,7 @@ export class ModelledOps {
     machine.arrive(thread)
     if (machine.tracks(thread)) {
       if (operation === PEEK) this.peekable(thread, this.cellOf(cells, view, index))
-      else this.plain(thread, cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT, PLAIN_READ)
+      else this.judge.plain(thread, cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT, PLAIN_READ)
     }
     const value = view[index]!
     const cell = this.cellOf(cells, view, index)
@@ -373,48 +309,13 @@ export class ModelledOps {
       return
     }
     machine.arrive(thread)
-    machine.deathPoint(thread)
-    if (machine.tracks(thread)) this.plain(thread, cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT, PLAIN_WRITE)
+    machine.fate.deathPoint(thread)
+    if (machine.tracks(thread)) this.judge.plain(thread, cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT, PLAIN_WRITE)
     const before = view[index]
     view[index] = value
     const cell = this.cellOf(cells, view, index)
     if (before !== view[index]) this.changed(thread, cell)
     this.done(thread, SET, view, index, value, cell)
-  }
-
-  /** Checks a plain access of some bytes for races; a scheduling point where somebody peeks. */
-  private plain(thread: Thread, cells: BufferCells, from: number, length: number, kind: number): void {
-    const { machine } = this
-    const { execution } = machine
-    const write = kind === PLAIN_WRITE
-    const end = from + length
-    let visible = false
-    for (let word = from >> 2; word << 2 < end; word++) {
-      if (machine.isPlainVisible(thread, cells.cell(word, execution), write)) visible = true
-    }
-    if (visible && thread.direct === 0) machine.point(thread)
-    for (let word = from >> 2; word << 2 < end; word++) {
-      const cell = cells.cell(word, execution)
-      const first = Math.max(from - (word << 2), 0)
-      const last = Math.min(end - (word << 2), 4)
-      if (machine.options.races !== false) this.checkPlain(thread, cell, first, last, kind)
-      if (write) cell.version++
-      if (visible && cell.peeked) machine.search.touch(cell, write)
-    }
-  }
-
-  private checkPlain(thread: Thread, cell: Cell, first: number, last: number, kind: number): void {
-    const { execution } = this.machine
-    if (last - first === 4) {
-      this.judge(thread, cell, cell.access(thread, kind, 4), kind)
-      if (cell.bytes !== null) for (const byte of cell.bytes) this.judge(thread, byte, byte.in(execution).check(thread, kind), kind)
-      return
-    }
-    this.judge(thread, cell, cell.check(thread, kind), kind)
-    for (let offset = first; offset < last; offset++) {
-      const byte = cell.byte(offset, execution)
-      this.judge(thread, byte, byte.access(thread, kind, 1), kind)
-    }
   }
 
   copy(target: ArrayBufferView & { BYTES_PER_ELEMENT: number }, targetIndex: number, source: typeof target, sourceIndex: number, length: number): void {
@@ -433,10 +334,10 @@ export class ModelledOps {
     }
     machine.arrive(thread)
     const bytes = length * target.BYTES_PER_ELEMENT
-    if (to !== null) machine.deathPoint(thread)
+    if (to !== null) machine.fate.deathPoint(thread)
     if (machine.tracks(thread) && bytes > 0) {
-      if (from !== null) this.plain(thread, from, source.byteOffset + sourceIndex * source.BYTES_PER_ELEMENT, bytes, PLAIN_READ)
-      if (to !== null) this.plain(thread, to, target.byteOffset + targetIndex * target.BYTES_PER_ELEMENT, bytes, PLAIN_WRITE)
+      if (from !== null) this.judge.plain(thread, from, source.byteOffset + sourceIndex * source.BYTES_PER_ELEMENT, bytes, PLAIN_READ)
+      if (to !== null) this.judge.plain(thread, to, target.byteOffset + targetIndex * target.BYTES_PER_ELEMENT, bytes, PLAIN_WRITE)
     }
     const data = part()
     act(data)
@@ -457,8 +358,8 @@ export class ModelledOps {
       return
     }
     machine.arrive(thread)
-    machine.deathPoint(thread)
-    if (machine.tracks(thread) && length > 0) this.plain(thread, cells, target.byteOffset + index * target.BYTES_PER_ELEMENT, length * target.BYTES_PER_ELEMENT, PLAIN_WRITE)
+    machine.fate.deathPoint(thread)
+    if (machine.tracks(thread) && length > 0) this.judge.plain(thread, cells, target.byteOffset + index * target.BYTES_PER_ELEMENT, length * target.BYTES_PER_ELEMENT, PLAIN_WRITE)
     target.fill(value, index, index + length)
     this.changed(thread, null)
     this.done(thread, FILL, target, index, undefined, null)
@@ -544,8 +445,7 @@ export class ModelledOps {
     if (thread === null) throw new Error('unreachable: a modelled timer outside of a thread')
     const id = thread.nextCallback++
     this.once(TIMER, () => {
-      thread.pending.push({ thread, queue: null, view: null, index: 0, expected: 0, id, deadline: this.machine.clock + Math.max(0, milliseconds), clock: this.machine.search.current!.clock })
-      this.machine.search.touch(this.machine.fateOf(thread), true)
+      this.machine.fate.expect({ thread, queue: null, view: null, index: 0, expected: 0, id, deadline: this.machine.clock + Math.max(0, milliseconds), clock: this.machine.search.current!.clock })
       })
     thread.callbacks.set(id, callback)
     return id
@@ -555,13 +455,7 @@ export class ModelledOps {
     const thread = this.machine.current
     if (thread === null) return
     thread.callbacks.delete(id)
-    this.once(TIMER, () => {
-      this.machine.search.touch(this.machine.fateOf(thread), true)
-      const at = thread.pending.findIndex((waiter) => waiter.id === id && waiter.queue === null)
-      if (at >= 0) thread.pending.splice(at, 1)
-      const turn = thread.turns.findIndex((entry) => entry[0] === id)
-      if (turn >= 0) thread.turns.splice(turn, 1)
-    })
+    this.once(TIMER, () => this.machine.fate.clear(thread, id))
   }
 
   queueMicrotask(callback: () => void): void {
@@ -616,61 +510,4 @@ function normal(view: IntegerView, value: Value): Value {
   if (typeof value === 'bigint') return view instanceof BigUint64Array ? BigInt.asUintN(64, value) : BigInt.asIntN(64, value)
   if (view instanceof Int32Array) return value | 0
   return new (view.constructor as new (values: number[]) => Int32Array)([value])[0]!
-}
-
-/** The same operations as heddle's `ops` has them. */
-export function asOps(ops: ModelledOps): Partial<Ops> {
-  const modify =
-    (operation: number) =>
-    (view: IntegerView, index: number, value: Value): never =>
-      ops.modify(operation, view, index, value) as never
-  const get = (view: View, index: number): never => ops.get(view, index) as never
-  const set = (view: View, index: number, value: Value): void => ops.set(view, index, value)
-  return {
-    load: (view, index) => ops.load(view, index),
-    store: (view, index, value) => ops.store(view, index, value),
-    add: modify(ADD),
-    sub: modify(SUB),
-    and: modify(AND),
-    or: modify(OR),
-    xor: modify(XOR),
-    exchange: modify(EXCHANGE),
-    compareExchange: (view, index, expected, replacement) => ops.compareExchange(view, index, expected, replacement),
-    load64: (view, index) => ops.load(view, index),
-    store64: (view, index, value) => ops.store(view, index, value),
-    add64: modify(ADD),
-    sub64: modify(SUB),
-    and64: modify(AND),
-    or64: modify(OR),
-    xor64: modify(XOR),
-    exchange64: modify(EXCHANGE),
-    compareExchange64: (view, index, expected, replacement) => ops.compareExchange(view, index, expected, replacement),
-    wait: (view, index, expected, timeout) => ops.wait(view, index, expected, timeout),
-    notify: (view, index, count) => ops.notify(view, index, count),
-    waitAsync: (view, index, expected, timeout) => ops.waitAsync(view, index, expected, timeout),
-    pause: () => ops.pause(),
-    get,
-    set,
-    peek: (view, index) => ops.get(view, index, PEEK) as number,
-    getByte: get,
-    setByte: set,
-    getFloat: get,
-    setFloat: set,
-    getBig: get,
-    setBig: set,
-    copy: (target, targetIndex, source, sourceIndex, length) => ops.copy(target, targetIndex, source, sourceIndex, length),
-    fill: (target, index, length, value) => ops.fill(target as never, index, length, value),
-    now: () => ops.now(),
-    random: () => ops.random(),
-    createBuffer: (bytes) => ops.createBuffer(bytes),
-    effect: (run) => ops.effect(run),
-    agentLocal: (init) => ops.agentLocal(init),
-  }
-}
-
-/** The same operations as a global `Atomics`. */
-export function asAtomics(ops: ModelledOps): object {
-  const { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify, waitAsync, pause } = asOps(ops)
-  const isLockFree = (bytes: number): boolean => bytes === 1 || bytes === 2 || bytes === 4 || bytes === 8
-  return { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify, waitAsync, pause, isLockFree, [Symbol.toStringTag]: 'Atomics' }
 }

@@ -12,7 +12,7 @@ import type { ModelOptions } from './types.js'
 export function printSchedule({ segments, choices }: Schedule, options: ModelOptions): string {
   const deaths = options.deaths === true ? 1 : Number(options.deaths ?? 0)
   const flags = [
-    options.timeouts === true && 't',
+    options.timeouts === true ? 't' : Number(options.timeouts ?? 0) > 0 && `t${Number(options.timeouts)}`,
     deaths > 0 && `d${deaths}`,
     options.zombies === true && 'z',
     options.spurious === true && 's',
@@ -25,7 +25,7 @@ export function printSchedule({ segments, choices }: Schedule, options: ModelOpt
     runs.push(n === 1 ? `${choices[i]}` : `${choices[i]}*${n}`)
     i += n
   }
-  const names = segments.map(({ thread, until }) => String.fromCharCode(65 + thread) + (until === 0 ? '*' : until === Infinity ? '+' : until))
+  const names = segments.map(({ thread, until }) => `${String.fromCharCode(65 + thread)}${until === 0 ? '*' : until === Infinity ? '+' : until}`)
   return `h1:${flags.join(',')};${names.join('.')}${runs.length > 0 ? `/${runs.join(',')}` : ''}`
 }
 
@@ -35,6 +35,7 @@ export function parseSchedule(text: string): { schedule: Schedule; options: Mode
   const options: ModelOptions = {}
   for (const flag of match[1]!.split(',')) {
     if (flag === 't') options.timeouts = true
+    else if (flag.startsWith('t')) options.timeouts = Number(flag.slice(1))
     else if (flag.startsWith('d')) options.deaths = Number(flag.slice(1))
     else if (flag === 'z') options.zombies = true
     else if (flag === 's') options.spurious = true

@@ -101,6 +101,8 @@ export class Thread {
   /** For p = 1 … 4: how many last operations equal the one p before. */
   readonly cycles = [0, 0, 0, 0, 0]
   spurious = 0
+  /** Timeouts before their time. */
+  early = 0
   /** Declared dead (also while it runs on as a zombie). */
   declaredDead = false
   /** For a reaper: whom it reaps. */

@@ -95,8 +95,11 @@ export interface ModelOptions {
   deaths?: boolean | number
   /** A thread may also be declared dead and run on. Needs `deaths`. */
   zombies?: boolean
-  /** A wait with a timeout may time out at any point (else: only when nothing else can happen). */
-  timeouts?: boolean
+  /**
+   * A wait with a timeout may time out at any point, in each thread so many times in one execution (true: 2). Otherwise, and after
+   * that, it times out only when nothing else can happen.
+   */
+  timeouts?: boolean | number
   /** A wait may return 'ok' without a notify, once for each thread. */
   spurious?: boolean
   /** Whom `notify` wakes: in order of arrival (default), or any. */
