@@ -68,6 +68,8 @@ function keepConstants(code: string): string {
     const names = (node as Import).specifiers.flatMap(({ imported, local }) =>
       imported === undefined ? [] : [{ imported: imported.name, local: local.name }],
     )
+    // `import * as ops` asks for the module as a whole.
+    if (names.length === 0) continue
     const imports = names.map(({ imported, local }) => `${imported} as ${local}$`).join(', ')
     const constants = names.map(({ local }) => `${local} = ${local}$`).join(', ')
     text = `${text.slice(0, node.start)}import { ${imports} } from '${(node as Import).source.value}'; const ${constants};${text.slice(node.end)}`
