@@ -118,6 +118,11 @@ export class Fate {
     const { machine } = this
     if (queue !== null) {
       machine.isVisible(thread, queue, true)
+      // A deadline that may pass early is somebody else who touches the queue.
+      if (this.maxEarly > 0 && waiter.deadline < Infinity && !queue.multi) {
+        queue.multi = true
+        if (queue.hidden) machine.stale = true
+      }
       machine.search.touch(queue, true)
       queue.waiters.push(waiter)
     }

@@ -45,6 +45,8 @@ export class Machine {
   threads: Thread[] = []
   memory = new Memory(1)
   readonly locals = new Map<object, unknown>()
+  /** Some effect touches shared memory: then effects are scheduling points, each with all that it does. */
+  effectsShare = false
   /** A thread's `before` runs for the first time: its operations happen at once, and are logged. */
   preparing = false
   setupRandom = new Random(1)
@@ -426,7 +428,12 @@ export class Machine {
   admit(thread: Thread, cell: Cell, write: boolean): boolean {
     if (!this.tracks(thread)) return false
     const visible = this.isVisible(thread, cell, write)
-    if (visible && thread.direct === 0) this.point(thread)
+    if (thread.direct === 0) {
+      if (visible) this.point(thread)
+    } else if (!this.effectsShare) {
+      this.effectsShare = true
+      this.stale = true
+    }
     return visible
   }
 

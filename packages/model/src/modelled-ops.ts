@@ -405,6 +405,7 @@ export class ModelledOps {
     const { machine } = this
     if (machine.current === null || machine.current.direct > (machine.preparing ? 1 : 0)) return run()
     const outcome = this.once(EFFECT, (thread) => {
+      if (machine.effectsShare) machine.point(thread!)
       thread!.direct++
       try {
         return { value: run() }
