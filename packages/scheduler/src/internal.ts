@@ -1,3 +1,3 @@
 /** What heddle's own packages build on; not covered by semantic versioning. */
-export { preemption, type Preemption } from './preemption.js'
+export { type Preemption, PREEMPTION } from './preemption.js'
 export { levelOf, LEVELS, SHARES } from './priority.js'

@@ -5,12 +5,10 @@
  * calls for code that passes often, at fewer for a fiber whose calls lie so far apart that 64 of them would take longer than a quarter of
  * its time slice. Each fiber remembers its own countdown (`INTERVAL_SHIFT` in fiber.ts); a new one begins at 8.
  *
- * Invariants P1 What is here belongs to the agent; a scheduler sets the countdown before it steps a fiber.
+ * Invariants P1 What is here belongs to the agent; a scheduler sets all of it before it steps a fiber, and puts it back when it stops.
  *            P2 `sliceEnd` is 0 until the step's first look, which sets it from `seen`, the last moment at which the clock was read: at or
  *               before the step's beginning. So starting a step reads no clock, and a slice is never longer than it should be, only shorter.
  */
-import { agentLocal } from '@heddle/atomics/ops'
-
 /** Calls between two looks, at most: 2^6. */
 export const LONGEST_INTERVAL = 6
 /** Calls before the first look of a new fiber: 2^3. */
@@ -30,7 +28,12 @@ export interface Preemption {
   look: (() => boolean) | undefined
 }
 
-export const preemption = agentLocal<Preemption>(() => ({ countdown: 64, armed: 64, sliceEnd: 0, seen: 0, look: undefined }))
+/**
+ * One object for the module, so for the agent: what it holds is set anew whenever a scheduler begins to run (P1), and nothing else depends on it.
+ * That is why it need not be an `AgentLocal`, whose check for the first use is a third of a safepoint. Spelled as a constant, so that the build keeps
+ * it one and V8 folds it into `safepoint`.
+ */
+export const PREEMPTION: Preemption = { countdown: 64, armed: 64, sliceEnd: 0, seen: 0, look: undefined }
 
 /**
  * A preemption point. Returns true when the running fiber should let others run: its time slice is over, or a more urgent fiber is ready.
@@ -52,13 +55,12 @@ export const preemption = agentLocal<Preemption>(() => ({ countdown: 64, armed: 
  * fiber.join() // 499999500000
  */
 export function safepoint(): boolean {
-  const state = preemption.get()
-  return --state.countdown > 0 ? false : look(state)
+  return --PREEMPTION.countdown > 0 ? false : look()
 }
 
-function look(state: Preemption): boolean {
-  state.countdown = state.armed
-  return state.look === undefined ? false : state.look()
+function look(): boolean {
+  PREEMPTION.countdown = PREEMPTION.armed
+  return PREEMPTION.look === undefined ? false : PREEMPTION.look()
 }
 
 /**

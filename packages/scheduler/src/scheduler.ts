@@ -12,7 +12,7 @@
  *   runAsync,      all, or one, have ended     back to the event loop; `wake` schedules the next turn
  *   joinAsync
  * Invariants S1 One loop at a time (`active`), and none inside a fiber: a fiber that could run the loop would wait for itself.
- *            S2 `runningFiber` is a fiber's waker while that fiber is stepped, and undefined whenever anything else runs.
+ *            S2 `runningFiber` is a fiber's waker while that fiber is stepped, and undefined when anything but hooks and joiners runs.
  *            S3 `external` counts the fibers that are blocked on what may come from outside (not LOCAL), `watched` the time limits and signals. While
  *               both are 0 only fibers and the event loop can wake fibers, so a blocking `run` with nothing runnable is a deadlock.
  *            S4 `clock` is read every few steps, not at each: at first after one, then at twice the distance as long as that stays below an eighth of
@@ -51,7 +51,7 @@ import {
 import { FiberTable } from './fiber-table.js'
 import { watch } from './limit.js'
 import type { SchedulerHooks, SchedulerOptions, SpawnOptions } from './options.js'
-import { LONGEST_INTERVAL, type Preemption, preemption } from './preemption.js'
+import { LONGEST_INTERVAL, type Preemption, PREEMPTION } from './preemption.js'
 import { LEVELS, levelOf, NORMAL_LEVEL, SHARE_MASK, SHARES } from './priority.js'
 import { ReadySet } from './ready-set.js'
 import { count, type SchedulerStats } from './stats.js'
@@ -90,6 +90,8 @@ export class Scheduler {
   private external = 0
   private watched = 0
   private active = false
+  /** The preemption of the scheduler that runs around this one: it polled, and a callback of that runs this one. */
+  private outer: Pick<Preemption, 'look' | 'seen'> | undefined
   private readonly timeSlice: number
   private readonly clock: () => number
   private readonly hooks: SchedulerHooks | undefined
@@ -154,8 +156,8 @@ export class Scheduler {
     return this.start(fn, options)
   }
 
-  /** Runs fibers until all have ended; blocks the thread while none can run.
-   *
+  /**
+   * Runs fibers until all have ended; blocks the thread while none can run.
    * @throws the error of a fiber that failed and was never joined, after all have ended (an `AggregateError` of several);
    *   `BlockingNotAllowedError` inside a fiber, and where it would have to block and the agent may not: use `runAsync()`;
    *   `DeadlockError` when the fibers that are left wait for one another, or for promises, which can't settle while the thread is blocked.
@@ -275,9 +277,7 @@ export class Scheduler {
     if ((fiber.bits & FAILED_BIT) !== 0) this.unobserved.delete(fiber)
   }
 
-  /**
-   * @internal Calls `expire` once when the time limit has passed or the signal fires; returns how to stop that.
-   */
+  /** @internal Calls `expire` once when the time limit has passed or the signal fires; returns how to stop that. */
   watch(options: WaitOptions, expire: (error: unknown) => void): () => void {
     this.watched++
     let isOver = false
@@ -349,7 +349,8 @@ export class Scheduler {
     }
     if (this.active) throw new BlockingNotAllowedError(`${verb}() was called while this scheduler runs, from a callback or a hook of it`)
     this.active = true
-    const state = preemption.get()
+    const state = PREEMPTION
+    this.outer = { look: state.look, seen: state.seen }
     state.seen = this.clock()
     state.look = () => this.look(state)
   }
@@ -357,8 +358,9 @@ export class Scheduler {
   private leave(): void {
     this.active = false
     this.outsideFibers()
-    const state = preemption.get()
-    state.look = undefined
+    const state = PREEMPTION
+    state.look = this.outer?.look
+    state.seen = this.outer?.seen ?? 0
     state.armed = state.countdown = 1 << LONGEST_INTERVAL
     this.settleFinishers()
     this.eventLoop.queueTurn()
@@ -366,7 +368,7 @@ export class Scheduler {
 
   /** Steps fibers: until none is runnable, `until` has ended, or the clock has reached `budgetEnd`. */
   private loop(until: Fiber | undefined, budgetEnd: number, check?: () => void): number {
-    const state = preemption.get()
+    const state = PREEMPTION
     let stride = 1
     let left = stride
     this.pollIfWanted(check)

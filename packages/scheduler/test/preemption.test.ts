@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { Region } from '@heddle/atomics'
+import { sleepFiber } from '@heddle/park'
+import { Agent } from '@heddle/park/internal'
 import { checkpoint, type Fiber, preemptible, safepoint, Scheduler } from '../src/index.js'
 
 /** A scheduler whose clock is moved by hand. */
@@ -82,6 +85,28 @@ describe('safepoint', () => {
     })
     scheduler.run()
     expect(scheduler.stats().finished).toBe(3)
+  })
+
+  it('still works after another scheduler ran in a callback of this one', () => {
+    const other = new Scheduler()
+    other.spawn(function* () {
+      for (let i = 0; i < 100; i++) if (safepoint()) yield
+    })
+    const scheduler = new Scheduler()
+    Agent.of(Region.default).after(0, () => other.run())
+    // While a fiber sleeps, the scheduler polls, and so runs the callback.
+    const sleeper = scheduler.spawn(function* () {
+      yield* sleepFiber(1e6)
+    })
+    const fiber: Fiber = scheduler.spawn(function* () {
+      while (other.stats().finished === 0) yield
+      sleeper.cancel()
+      fiber.cancel()
+      for (let i = 0; i < 100; i++) safepoint()
+      throw new Error('the cancel was not seen')
+    })
+    scheduler.run()
+    expect([fiber.state, sleeper.state]).toEqual(['cancelled', 'cancelled'])
   })
 
   it('yields by itself in checkpoint, and only when asked', () => {
