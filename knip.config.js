@@ -6,8 +6,8 @@ export default {
   ignoreBinaries: ['go'],
   workspaces: {
     '.': {
-      entry: ['scripts/*.{mjs,ts}', '*.config.{js,mjs,ts}', 'examples/main-job/main.mjs'],
-      project: ['scripts/**/*.{mjs,ts}', '*.{js,mjs,ts}'],
+      entry: ['scripts/*.{mjs,ts}', '*.config.{js,mjs,ts}', 'tests/**/*.test.ts', 'tests/**/fixtures/*.worker.ts'],
+      project: ['scripts/**/*.{mjs,ts}', 'tests/**/*.ts', '*.{js,mjs,ts}'],
     },
     'packages/*': {
       entry: ['src/{index,internal,ops,ops-model}.ts', 'test/**/*.{test,test-d}.ts', 'test/fixtures/*.worker.ts', 'bench/**/*.ts'],
@@ -16,6 +16,5 @@ export default {
     litmus: { entry: ['**/*.test.ts', 'fixtures/*.worker.ts'], project: ['**/*.ts'] },
     benchmarks: { entry: ['**/*.{ts,mjs}'], project: ['**/*.{ts,mjs}'] },
     examples: { entry: ['**/*.{ts,mjs}'], project: ['**/*.{ts,mjs}'] },
-    tests: { entry: ['**/*.test.ts', '**/fixtures/*.worker.ts'], project: ['**/*.ts'] },
   },
 }

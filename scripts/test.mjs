@@ -56,7 +56,7 @@ const stages = [
     run: () => runTool(['dependency-cruiser', 'depcruise'], ['--config', '.dependency-cruiser.mjs', 'packages'], quiet),
   },
   { name: 'manifests', needs: ['install'], run: () => run(process.execPath, ['scripts/check-manifests.mjs'], quiet) },
-  { name: 'knip', needs: ['install'], run: () => runTool('knip', ['--no-progress'], quiet) },
+  { name: 'knip', needs: ['install'], run: () => runTool('knip', ['--no-progress', '--no-config-hints'], quiet) },
   { name: 'build', needs: ['install'], run: () => build({ quiet: true, limit: 5 * minutes }) },
   { name: 'size', needs: ['build'], run: () => runTool('size-limit', [], quiet) },
   {
