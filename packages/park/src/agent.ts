@@ -32,6 +32,8 @@ export interface Resumable {
   ready(): void
   /** The agent is about to block its thread: pass on a claim that this can't use meanwhile. True: look again when the thread is back. */
   yieldClaim?(): boolean
+  /** The agent was declared dead: ends with `error`, and writes nothing to shared memory. */
+  shutDown?(error: ShutdownError): void
 }
 
 /** How long the poll of an engine without `waitAsync` waits between two looks, in ms: doubled from the first to the last while nothing comes. */
@@ -50,6 +52,8 @@ export class Agent {
   readonly slab: Slab
   readonly wheel = new TimerWheel()
   readonly spin = new SpinBudget()
+  /** Its log of shared holds, once it has one (holds.ts). */
+  holds: object | undefined = undefined
   /** By record number: who is to be told. */
   private readonly waiting: (Resumable | undefined)[] = []
   /** Records that became ready and were not told yet. */
@@ -57,7 +61,8 @@ export class Agent {
   /** Records whose claim was declined while the thread blocks. */
   private readonly declined: number[] = []
   private interest = 0
-  private holds = 0
+  /** Waits that keep the process alive. */
+  private held = 0
   private letGo: (() => void) | undefined
   private armed = false
   private turnQueued = false
@@ -65,18 +70,22 @@ export class Agent {
   private pollDelay = POLL_FIRST_MS
   private hostTimer: (() => void) | undefined
   private hostTimerAt = Infinity
+  /** Inside a thread's wait, with promises or fibers that can't run meanwhile. */
+  private isBlocked = false
   /** It was declared dead and knows it: it leaves everything as it is. */
   isDead = false
 
   private constructor(
     readonly region: Region,
-    identity: AgentIdentity,
+    private readonly identity: AgentIdentity,
   ) {
     this.words = region.words
     this.id = identity.id
     this.generation = identity.generation
     this.tag = identity.tag
     this.record = identity.at >> 2
+    // Not again, once it was declared dead: its slot may be somebody else's.
+    this.assertAlive()
     store(
       this.words,
       this.record + A_THREAD,
@@ -112,14 +121,14 @@ export class Agent {
 
   /** Keeps the process alive until the matching `unhold`. */
   hold(): void {
-    if (this.holds++ === 0) this.letGo ??= effect(() => getHost().hold())
+    if (this.held++ === 0) this.letGo ??= effect(() => getHost().hold())
   }
 
   unhold(): void {
-    if (--this.holds !== 0) return
+    if (--this.held !== 0) return
     // Not at once: the next wait usually follows, and a hold costs a host timer.
     defer(() => {
-      if (this.holds !== 0 || this.letGo === undefined) return
+      if (this.held !== 0 || this.letGo === undefined) return
       effect(this.letGo)
       this.letGo = undefined
     })
@@ -153,39 +162,70 @@ export class Agent {
     if (this.poll() || until <= now()) return
     const { words, record } = this
     if (!this.spin.until(() => isReady(words, record))) {
+      // Nothing throws before the mode is RUNNING again and the loop is armed (A1).
       const deadline = Math.min(until, this.wheel.next())
       store(words, record + A_MODE, IDLE)
       if (!isReady(words, record)) wait(words, record + A_MODE, IDLE, deadline === Infinity ? Infinity : Math.max(0, deadline - now()))
       this.assertAlive()
       store(words, record + A_MODE, RUNNING)
     }
-    this.poll()
-    if (this.interest > 0) this.arm()
+    try {
+      this.poll()
+    } finally {
+      if (this.interest > 0) this.arm()
+    }
   }
 
   /** Before the thread blocks in a wait of its own: others are told to prefer waiters that can run, and what was claimed here and can't run is offered to them. */
   enterBlocked(): void {
     if (this.interest === 0) return
+    this.isBlocked = true
     store(this.words, this.record + A_BLOCKED, 1)
     this.collect()
     for (const r of [...this.readyList]) if (this.waiting[get(this.words, r + W_NUMBER)]?.yieldClaim?.() === true) this.declined.push(r)
   }
 
+  /** @throws ShutdownError when it was declared dead meanwhile, before anything is written */
   exitBlocked(): void {
-    if (this.interest > 0) store(this.words, this.record + A_BLOCKED, 0)
+    this.assertAlive()
+    if (this.isBlocked) {
+      this.isBlocked = false
+      store(this.words, this.record + A_BLOCKED, 0)
+    }
     // What was declined may be free to take now, with nobody left to say so.
     for (let r = this.declined.pop(); r !== undefined; r = this.declined.pop())
       if (claim(this.words, r, NOTIFIED, CASE_RECHECK)) this.readyList.push(r)
     if (this.readyList.length > 0) this.queueTurn()
-    this.assertAlive()
   }
 
-  /** The fence against an agent that was declared dead and runs on: it may not touch anything. */
+  /**
+   * The fence against an agent that was declared dead and runs on: it may not touch anything. After every return from a wait.
+   * @throws ShutdownError
+   */
   assertAlive(): void {
-    if (load(this.words, this.record + A_STATUS) !== ((this.generation << STATUS_SHIFT) | PHASE_ALIVE)) {
-      this.isDead = true
-      throw new ShutdownError(`agent ${this.id} was declared dead while it slept: what it waited for and held has been given to others`)
-    }
+    if (this.isAlive()) return
+    // The promises that wait are told on the event loop.
+    if (this.interest > 0) this.queueTurn()
+    throw this.shutdownError()
+  }
+
+  private isAlive(): boolean {
+    if (!this.isDead && load(this.words, this.record + A_STATUS) === ((this.generation << STATUS_SHIFT) | PHASE_ALIVE)) return true
+    this.isDead = true
+    this.identity.extension = undefined
+    return false
+  }
+
+  private shutdownError(): ShutdownError {
+    return new ShutdownError(`agent ${this.id} was declared dead while it slept: what it waited for and held has been given to others`)
+  }
+
+  /** Ends everything that waits here, as far as it is in this agent's own memory. */
+  private shutDown(): void {
+    this.hostTimer?.()
+    this.hostTimer = undefined
+    const error = this.shutdownError()
+    for (const one of [...this.waiting]) one?.shutDown?.(error)
   }
 
   private collect(): void {
@@ -220,6 +260,10 @@ export class Agent {
 
   /** One look at everything, from the event loop. */
   private turn(): void {
+    if (!this.isAlive()) {
+      this.shutDown()
+      return
+    }
     store(this.words, this.record + A_MODE, RUNNING)
     this.inTurn++
     try {

@@ -9,7 +9,7 @@ import { load } from '@heddle/atomics/ops'
 import { Agent, type Resumable } from './agent.js'
 import { BELL, FREE, KIND_PROMISE, W_STATE } from './layout.js'
 import { ring, setReady } from './ready.js'
-import { phaseOf, setPhase } from './record.js'
+import { setPhase } from './record.js'
 import { agentOf } from './wake.js'
 
 /** One bell of the calling agent. */
@@ -19,14 +19,17 @@ export class Doorbell implements Resumable {
     /** What others ring it by: pass it to `ringDoorbell`. */
     readonly at: number,
     private readonly callback: () => void,
+    /** The record's state word while the bell hangs. */
+    private readonly state: number,
   ) {}
 
   /** Hangs a bell. `callback` runs on this agent's turn, or inside its `block` or `poll`: once for any number of rings before it. @throws RegionFullError */
   static open(region: Region, callback: () => void): Doorbell {
     const agent = Agent.of(region)
-    const bell = new Doorbell(agent, agent.acquire(KIND_PROMISE), callback)
-    setPhase(agent.words, bell.at, BELL)
-    agent.register(bell.at, bell)
+    const at = agent.acquire(KIND_PROMISE)
+    setPhase(agent.words, at, BELL)
+    const bell = new Doorbell(agent, at, callback, load(agent.words, at + W_STATE))
+    agent.register(at, bell)
     return bell
   }
 
@@ -35,9 +38,10 @@ export class Doorbell implements Resumable {
     this.callback()
   }
 
-  /** Takes the bell down. */
+  /** Takes the bell down; nothing happens when it is down already. */
   close(): void {
-    if (phaseOf(load(this.agent.words, this.at + W_STATE)) !== BELL) return
+    // The generation tells this bell from another that has the record by now.
+    if (this.agent.isDead || load(this.agent.words, this.at + W_STATE) !== this.state) return
     this.agent.unregister(this.at)
     setPhase(this.agent.words, this.at, FREE)
     this.agent.slab.release(this.at)

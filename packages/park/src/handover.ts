@@ -22,7 +22,7 @@ import { GRANTED, NOTIFIED, W_AGENT, W_STATE, W_TRIES, W_WANT, WAITING } from '.
 import { FLAGS_MASK, PARKED_BIT } from './lock-word.js'
 import { enqueueAgain, firstOf, lockQueue, nextOf, unlink, unlockQueue } from './queue.js'
 import { claim, phaseOf, unclaim } from './record.js'
-import { announce, canRun, claimOne, deliver } from './wake.js'
+import { announce, canRun, claimOne, deliver, lookAgain } from './wake.js'
 
 /** Retries that a waiter may lose before it is granted the lock. */
 const MAX_TRIES = 2
@@ -85,6 +85,7 @@ function grantIfDue(agent: Agent, lock: number, q: number, tag: number): number 
         unlink(words, q, r)
         return r
       }
+      lookAgain(agent, r)
     }
     setOwner(words, lock, tag)
     store(words, agent.record + A_HEIR, 0)

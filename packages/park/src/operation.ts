@@ -13,13 +13,14 @@
  *                                             waiting again → give up again
  * Invariants O1 A record is acquired before anything is changed, and given back when the operation ends, however it ends (W2).
  *            O2 A claim is never dropped: whoever lost the race to give up resumes, and so consumes or passes on what it was given.
- *            O3 A token's link is in place before the flag is looked at, after every (re)entry into WAITING.
+ *            O3 A token's link is in place before the flag is looked at, after every (re)entry into WAITING, also one by a waker that
+ *               took its choice back: that waker has the owner look again.
  */
 import { InvalidArgumentError } from '@heddle/atomics'
 import { canBlock } from '@heddle/atomics/internal'
 import { effect, load, now, set, wait } from '@heddle/atomics/ops'
 import type { Agent, Resumable } from './agent.js'
-import { BlockingNotAllowedError, TimeoutError } from './errors.js'
+import { BlockingNotAllowedError, type ShutdownError, TimeoutError } from './errors.js'
 import { CANCELLED, CASE_TOKEN, GRANTED, KIND_FIBER, KIND_PROMISE, KIND_THREAD, NOTIFIED, W_MAIN, W_STATE, W_WANT, WAITING } from './layout.js'
 import { type BlockingOptions, type CancelSignal, deadlineOf, isAbortSignal, type WaitOptions } from './options.js'
 import { enqueueLink, firstOf, lockQueue, nextOf, settle, unlink, unlockQueue } from './queue.js'
@@ -60,20 +61,23 @@ function isClaimed(phase: number): boolean {
   return phase === NOTIFIED || phase === GRANTED
 }
 
-/** Links a record into a token's queue. @returns the link's record; 0 when the token has fired */
-function linkToken(agent: Agent, token: CancelSignal, main: number): number {
+/** Takes a record that can be linked into a token's queue; before anything is changed (O1). @throws InvalidArgumentError, RegionFullError */
+function acquireLink(agent: Agent, token: CancelSignal): number {
   if (token.region !== agent.region)
     throw new InvalidArgumentError('the token lives in another region than what is waited for: make both in one region')
-  const link = agent.acquire(KIND_THREAD)
+  return agent.acquire(KIND_THREAD)
+}
+
+/** Has `main` claimed when the token is cancelled; not when it was cancelled before. */
+function linkToken(agent: Agent, token: CancelSignal, link: number, main: number): void {
   set(agent.words, link + W_MAIN, main)
   set(agent.words, link + W_WANT, CASE_TOKEN)
   lockQueue(agent, token.waiters)
-  const fired = token.isCancelled
-  if (!fired) enqueueLink(agent.words, token.waiters, link)
-  unlockQueue(agent, token.waiters)
-  if (!fired) return link
-  dropLink(agent, link)
-  return 0
+  try {
+    if (!token.isCancelled) enqueueLink(agent.words, token.waiters, link)
+  } finally {
+    unlockQueue(agent, token.waiters)
+  }
 }
 
 function dropLink(agent: Agent, link: number): void {
@@ -116,8 +120,9 @@ export function block<T>(operation: Operation<T>, options: BlockingOptions | und
   const record = (operation.record = agent.acquire(KIND_THREAD))
   let link = 0
   try {
+    if (token !== undefined) link = acquireLink(agent, token)
     if (operation.begin()) return operation.result
-    if (token !== undefined) link = linkToken(agent, token, record)
+    if (token !== undefined) linkToken(agent, token, link, record)
     for (;;) {
       if (hasFired(token) && cancel(agent.words, record)) {
         operation.abandon()
@@ -185,14 +190,16 @@ export interface Settle<T> {
 export class Pending<T> implements Resumable {
   private timer: Timer | undefined
   private onAbort: (() => void) | undefined
-  private link = 0
   private settled = false
+  private ownFailure = false
 
   private constructor(
     private readonly operation: Operation<T>,
     private readonly signal: AbortSignal | CancelSignal | undefined,
     private readonly settle: Settle<T>,
     private readonly held: boolean,
+    /** What stands for its record in a token's queue; 0 for none. */
+    private readonly link: number,
   ) {}
 
   /**
@@ -203,20 +210,17 @@ export class Pending<T> implements Resumable {
     const deadline = deadlineOf(options)
     const signal = options?.signal
     const { agent } = operation
-    const pending = new Pending(operation, signal, settle, held)
-    operation.record = agent.acquire(kind)
-    let done = false
+    const link = signal === undefined || isAbortSignal(signal) ? 0 : acquireLink(agent, signal)
+    const pending = new Pending(operation, signal, settle, held, link)
+    let waits = false
     try {
-      done = operation.begin()
-    } catch (error) {
-      pending.settled = true
-      agent.slab.release(operation.record)
-      settle.failed(error)
-      return pending
+      operation.record = agent.acquire(kind)
+      waits = !operation.begin()
+    } finally {
+      // Also when it throws: nothing waits, and nobody knows of its records.
+      if (!waits) pending.giveBack()
     }
-    if (done) {
-      pending.settled = true
-      agent.slab.release(operation.record)
+    if (!waits) {
       effect(() => settle.done(operation.result))
       return pending
     }
@@ -230,54 +234,53 @@ export class Pending<T> implements Resumable {
     return this.settled
   }
 
+  /** Whether it ended with an error of the operation's own, such as a poisoned lock: not its time, its signal or its caller. */
+  get hasFailed(): boolean {
+    return this.ownFailure
+  }
+
   /** Part of `Resumable`: the record may have been claimed. */
   ready(): void {
     if (this.settled) return
     const { operation } = this
     const state = load(operation.agent.words, operation.record + W_STATE)
     const phase = phaseOf(state)
-    if (isClaimed(phase)) {
-      if (this.attempt(state)) return
-      if (this.firedToken()) this.giveUp(this.signal!.reason, true)
-    } else if (phase === CANCELLED) {
+    if (phase === CANCELLED) {
       // Only a token cancels a record that its owner has not settled.
       operation.abandon()
       this.fail(this.signal!.reason)
-    }
+    } else if (!isClaimed(phase) || !this.attempt(state)) this.lookAtToken()
   }
 
   yieldClaim(): boolean {
-    return !this.settled && this.operation.yieldClaim?.() === true
+    const again = !this.settled && this.operation.yieldClaim?.() === true
+    this.lookAtToken()
+    return again && !this.settled
   }
 
-  /** Ends the wait with `error`, unless it is done first. @returns whether it failed with `error` */
-  giveUp(error: unknown, aborted: boolean): boolean {
+  shutDown(error: ShutdownError): void {
+    if (!this.settled) this.fail(error)
+  }
+
+  /** Ends the wait with `error`, unless it is done first: a time limit then counts as met, and an abort gives back what was got where that is possible. */
+  giveUp(error: unknown, aborted: boolean): void {
     const { operation } = this
     const { words } = operation.agent
     while (!this.settled) {
       if (cancel(words, operation.record)) {
         operation.abandon()
-        this.fail(error)
-        return true
+        if (!aborted && operation.timedOut?.() === true) this.finish()
+        else this.fail(error)
+        return
       }
       const state = load(words, operation.record + W_STATE)
-      if (phaseOf(state) === CANCELLED) {
-        this.ready()
-        return true
+      if (phaseOf(state) === CANCELLED) this.ready()
+      else if (!aborted || operation.undo === undefined) this.attempt(state)
+      else if (this.resumeOperation(state) && !this.settled) {
+        if (operation.undo()) this.fail(error)
+        else this.finish()
       }
-      if (aborted && operation.undo !== undefined) {
-        if (!this.resumeOperation(state)) continue
-        if (this.settled) return true
-        if (!operation.undo()) {
-          this.finish()
-          return false
-        }
-        this.fail(error)
-        return true
-      }
-      this.attempt(state)
     }
-    return false
   }
 
   private listen(deadline: number): void {
@@ -289,23 +292,20 @@ export class Pending<T> implements Resumable {
       effect(() => signal.addEventListener('abort', onAbort, { once: true }))
       if (signal.aborted) onAbort()
     } else {
-      this.link = linkToken(operation.agent, signal, operation.record)
-      if (this.firedToken()) this.giveUp(signal.reason, true)
+      linkToken(operation.agent, signal, this.link, operation.record)
+      this.lookAtToken()
     }
   }
 
   private expire(): void {
-    const { operation } = this
-    if (operation.timedOut === undefined) this.giveUp(new TimeoutError(), false)
-    else if (cancel(operation.agent.words, operation.record)) {
-      operation.abandon()
-      if (operation.timedOut()) this.finish()
-      else this.fail(new TimeoutError())
-    }
+    this.giveUp(new TimeoutError(), false)
   }
 
-  private firedToken(): boolean {
-    return this.signal !== undefined && !isAbortSignal(this.signal) && this.signal.isCancelled
+  /** After every entry into WAITING (O3). */
+  private lookAtToken(): void {
+    const { operation, signal } = this
+    if (this.link === 0 || this.settled || !(signal as CancelSignal).isCancelled) return
+    if (phaseOf(load(operation.agent.words, operation.record + W_STATE)) === WAITING) this.giveUp((signal as CancelSignal).reason, true)
   }
 
   private attempt(state: number): boolean {
@@ -319,6 +319,7 @@ export class Pending<T> implements Resumable {
     try {
       return this.operation.resume(state)
     } catch (error) {
+      this.ownFailure = true
       this.fail(error)
       return true
     }
@@ -338,12 +339,20 @@ export class Pending<T> implements Resumable {
   private end(): void {
     const { operation, signal, onAbort } = this
     const { agent, record } = operation
-    this.settled = true
     if (this.timer !== undefined) agent.wheel.cancel(this.timer)
     if (onAbort !== undefined) effect(() => (signal as AbortSignal).removeEventListener('abort', onAbort))
-    if (this.link !== 0) dropLink(agent, this.link)
     agent.unregister(record)
     if (this.held) agent.unhold()
+    this.giveBack()
+  }
+
+  /** Its records are the agent's again, unless the agent was declared dead: then they are somebody else's. */
+  private giveBack(): void {
+    const { agent, record } = this.operation
+    this.settled = true
+    if (agent.isDead) return
+    if (this.link !== 0) dropLink(agent, this.link)
+    if (record === 0) return
     settle(agent, record)
     agent.slab.release(record)
   }
@@ -408,12 +417,12 @@ export class FiberWait<T> implements FiberOperation<T>, Iterator<typeof BLOCKED,
 
   /** The fiber was cancelled: its wait ends without consuming anything. */
   throw(error: unknown): never {
-    if (this.pending?.giveUp(error, true) !== true && this.outcome === 1) this.operation.undo?.()
+    this.end(error)
     throw error
   }
 
   return(value?: unknown): IteratorReturnResult<T> {
-    if (this.pending?.giveUp(new TimeoutError(), true) !== true && this.outcome === 1) this.operation.undo?.()
+    this.end(undefined)
     return { done: true, value: value as T }
   }
 
@@ -427,6 +436,13 @@ export class FiberWait<T> implements FiberOperation<T>, Iterator<typeof BLOCKED,
     this.outcome = 2
     this.error = error
     this.waker?.wake()
+  }
+
+  private end(error: unknown): void {
+    this.pending?.giveUp(error, true)
+    // What it ended with may be all that holds something, as a PoisonedError holds its lock: not lost.
+    if (this.pending?.hasFailed === true) throw this.error
+    if (this.outcome === 1) this.operation.undo?.()
   }
 
   private start(): void {

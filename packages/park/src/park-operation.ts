@@ -3,13 +3,13 @@
  *
  * Source     parking_lot_core's park (validate under the bucket's lock).
  */
-import { get, load, set } from '@heddle/atomics/ops'
+import { compareExchange, get, load, set } from '@heddle/atomics/ops'
 import type { Agent } from './agent.js'
-import { CASE_RECHECK, NOTIFIED, W_KEY, W_QUEUE, W_STATE, W_TOKEN } from './layout.js'
+import { CASE_RECHECK, NOTIFIED, TAKEN, W_KEY, W_QUEUE, W_STATE, W_TOKEN } from './layout.js'
 import { Operation } from './operation.js'
 import { enqueue, enqueueAgain, lockQueue, takeTicket, unlink, unlockQueue } from './queue.js'
-import { caseOf, phaseOf } from './record.js'
-import { claimOne, deliver } from './wake.js'
+import { caseOf, inPhase, phaseOf } from './record.js'
+import { claimOne, claimRunnable, deliver } from './wake.js'
 
 /** What ended a park. */
 export interface ParkResult {
@@ -49,31 +49,33 @@ export class ParkOperation extends Operation<ParkResult> {
     return !wait
   }
 
-  resume(state: number): boolean {
+  resume(seen: number): boolean {
     const { agent, record } = this
-    if (caseOf(state) !== CASE_RECHECK) return this.unparked()
-    for (;;) {
-      const queue = load(agent.words, record + W_QUEUE)
+    const { words } = agent
+    for (let state = seen; ; state = load(words, record + W_STATE)) {
+      // The waker took its choice back.
+      if (phaseOf(state) !== NOTIFIED) return false
+      if (caseOf(state) !== CASE_RECHECK) {
+        if (compareExchange(words, record + W_STATE, state, inPhase(state, TAKEN)) === state) return this.unparked()
+        continue
+      }
+      const queue = load(words, record + W_QUEUE)
       lockQueue(agent, queue)
-      if (load(agent.words, record + W_QUEUE) !== queue) {
+      // Moved by a requeue, or chosen after all.
+      if (load(words, record + W_QUEUE) !== queue || load(words, record + W_STATE) !== state) {
         unlockQueue(agent, queue)
         continue
       }
-      if (caseOf(load(agent.words, record + W_STATE)) !== CASE_RECHECK) {
-        // Chosen after all, meanwhile.
-        unlockQueue(agent, queue)
-        return this.unparked()
-      }
       if (this.validate === undefined) {
-        unlink(agent.words, queue, record)
+        unlink(words, queue, record)
         unlockQueue(agent, queue)
         this.result = { outcome: 'recheck', token: 0 }
         return true
       }
       // Moved to another queue, it waits for that one's reasons.
       const wait = queue !== this.queue || this.isValid(queue)
-      if (wait) enqueueAgain(agent.words, queue, record)
-      else unlink(agent.words, queue, record)
+      if (wait) enqueueAgain(words, queue, record)
+      else unlink(words, queue, record)
       unlockQueue(agent, queue)
       if (wait) return false
       this.result = { outcome: 'invalid', token: 0 }
@@ -86,7 +88,7 @@ export class ParkOperation extends Operation<ParkResult> {
     if (this.result.outcome !== 'unparked') return true
     const { agent, chosenFrom } = this
     lockQueue(agent, chosenFrom)
-    const next = this.claimNext(chosenFrom, this.result.token)
+    const next = claimOne(agent, chosenFrom, this.result.token, this.matches())
     unlockQueue(agent, chosenFrom)
     if (next !== 0) deliver(agent, next)
     return next !== 0
@@ -99,7 +101,7 @@ export class ParkOperation extends Operation<ParkResult> {
     lockQueue(agent, queue)
     let next = 0
     if (this.isNotified() && load(words, record + W_QUEUE) === queue) {
-      next = this.claimNext(queue, load(words, record + W_TOKEN))
+      next = claimRunnable(agent, queue, load(words, record + W_TOKEN), this.matches())
       if (next !== 0) enqueueAgain(words, queue, record)
     }
     unlockQueue(agent, queue)
@@ -119,15 +121,18 @@ export class ParkOperation extends Operation<ParkResult> {
     return phaseOf(state) === NOTIFIED && caseOf(state) !== CASE_RECHECK
   }
 
-  private claimNext(queue: number, token: number): number {
+  /** Who may get in its place what this was given. */
+  private matches(): ((r: number) => boolean) | undefined {
     const { words } = this.agent
-    return claimOne(this.agent, queue, token, this.key === 0 ? undefined : (r) => get(words, r + W_KEY) === this.key)
+    return this.key === 0 ? undefined : (r) => get(words, r + W_KEY) === this.key
   }
 
   private isValid(queue: number): boolean {
     try {
       return this.validate?.() ?? true
     } catch (error) {
+      // Out of the list before anybody can choose it: nobody would take what it is given.
+      unlink(this.agent.words, queue, this.record)
       unlockQueue(this.agent, queue)
       throw error
     }

@@ -13,10 +13,10 @@ import { type Handle, Region, SharedObject } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
 import { compareExchange, exchange, load } from '@heddle/atomics/ops'
 import { Agent } from './agent.js'
-import { QUEUE_BYTES } from './layout.js'
+import { QUEUE_BYTES, W_LINKED } from './layout.js'
 import { type AsyncOptions, block, type FiberOperation, FiberWait, Operation, promise } from './operation.js'
 import type { BlockingOptions, WaitOptions } from './options.js'
-import { enqueue, enqueueAgain, lockQueue, mayHaveWaiters, takeTicket, unlockQueue } from './queue.js'
+import { enqueue, enqueueAgain, lockQueue, mayHaveWaiters, takeTicket, unlink, unlockQueue } from './queue.js'
 import { claimOne, deliver } from './wake.js'
 import type { Waker } from './waker.js'
 
@@ -33,7 +33,8 @@ class PermitOperation extends Operation<void> {
     return this.attempt(false)
   }
   resume(): boolean {
-    return this.parker.tryPark() || this.attempt(true)
+    // While it can be chosen, it takes a permit under the lock only: else the next unpark could choose it, and it would be gone.
+    return (load(this.agent.words, this.record + W_LINKED) === 0 && this.parker.tryPark()) || this.attempt(true)
   }
   override undo(): boolean {
     this.parker.unpark()
@@ -43,7 +44,8 @@ class PermitOperation extends Operation<void> {
     const { agent, queue, record } = this
     lockQueue(agent, queue)
     const taken = this.parker.tryPark()
-    if (!taken) {
+    if (taken) unlink(agent.words, queue, record)
+    else {
       if (again) enqueueAgain(agent.words, queue, record)
       else enqueue(agent.words, queue, record, takeTicket(agent.words, queue))
     }
@@ -96,6 +98,8 @@ export class Parker extends SharedObject implements Waker {
    * @throws BlockingNotAllowedError, TimeoutError, the token's reason, RegionFullError
    */
   park(options?: BlockingOptions): void {
+    // Options are looked at first, permit or not: a mistake in them, and a token that was cancelled, show every time.
+    if (options !== undefined) return block(this.operation(), options, 'parkAsync()')
     if (this.tryPark()) return
     const { words } = this.region
     const agent = Agent.of(this.region)

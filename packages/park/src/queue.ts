@@ -53,7 +53,7 @@ import { revokeFrom } from './lock-word.js'
 const CONTENDED = 2
 const LOCK_WAIT_MS = 1
 
-/** Takes the queue's lock. Never fails; recovers the queue when its holder died. */
+/** Takes the queue's lock; recovers the queue when its holder died. @throws ShutdownError when the caller was declared dead while it slept */
 export function lockQueue(agent: Agent, q: number): void {
   if (compareExchange(agent.words, q + Q_LOCK, 0, agent.tag) !== 0) lockSlow(agent, q)
 }
@@ -75,8 +75,10 @@ function lockSlow(agent: Agent, q: number): void {
     } else {
       // From here on this agent can't tell who else sleeps: it takes the lock as contended.
       mine = agent.tag | CONTENDED
-      if (holder === (holder | CONTENDED) || compareExchange(words, q + Q_LOCK, holder, holder | CONTENDED) === holder)
+      if (holder === (holder | CONTENDED) || compareExchange(words, q + Q_LOCK, holder, holder | CONTENDED) === holder) {
         wait(words, q + Q_LOCK, holder | CONTENDED, LOCK_WAIT_MS)
+        agent.assertAlive()
+      }
     }
   }
 }

@@ -28,7 +28,7 @@ class SleepOperation extends Operation<void> {
 }
 
 function checkDuration(ms: number): number {
-  if (typeof ms !== 'number' || !(ms >= 0)) throw new InvalidArgumentError(`a sleep takes a number of milliseconds, 0 or more, got ${String(ms)}`)
+  if (typeof ms !== 'number' || !(ms >= 0)) throw new InvalidArgumentError(`a sleep takes a number of milliseconds, 0 or more, or a moment, got ${String(ms)}`)
   return ms
 }
 
@@ -44,8 +44,13 @@ export function sleep(ms: number, options?: SleepOptions & Pick<BlockingOptions,
 
 /** Resolves after `ms` milliseconds, never earlier. Keeps the process alive unless `ref` is false. */
 export function sleepAsync(ms: number, options?: SleepOptions & Pick<AsyncOptions, 'ref'>): Promise<void> {
-  const timeout = checkDuration(ms)
-  return promise(() => operationIn(options?.signal), { ...options, timeout })
+  return promise(
+    () => {
+      checkDuration(ms)
+      return operationIn(options?.signal)
+    },
+    { ...options, timeout: ms },
+  )
 }
 
 /** Suspends the fiber for `ms` milliseconds, never less: `yield* sleepFiber(10)`. */
@@ -54,10 +59,9 @@ export function sleepFiber(ms: number, options?: SleepOptions): FiberOperation<v
   return new FiberWait(operationIn(options?.signal), wait, 'sleepFiber()')
 }
 
-/** The time until a moment given in milliseconds since the epoch, or as a Date. */
+/** The time until a moment given in milliseconds since the epoch, or as a Date; NaN for what is neither. */
 function until(at: number | Date): number {
-  const moment = typeof at === 'number' ? at : at.getTime()
-  if (Number.isNaN(moment)) throw new InvalidArgumentError('sleepUntil takes milliseconds since the epoch or a valid Date')
+  const moment = typeof at === 'number' ? at : at instanceof Date ? at.getTime() : NaN
   return Math.max(0, moment - now())
 }
 

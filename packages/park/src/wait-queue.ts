@@ -128,12 +128,13 @@ export class WaitQueue extends SharedObject {
 
   /**
    * Moves at most `count` waiters, in order, to the end of another queue without waking them; returns how many.
-   * @throws InvalidArgumentError when the queues are one, or live in two regions
+   * @throws InvalidArgumentError when the queues are one, or live in two regions, or for a count that is negative or no number
    */
   requeue(to: WaitQueue, count = Infinity): number {
     this.assertLive()
     to.assertLive()
     if (to.region !== this.region || to.at === this.at) throw new InvalidArgumentError('requeue needs two different queues of one region')
+    if (!(count >= 0)) throw new InvalidArgumentError(`count must be 0 or more, got ${String(count)}`)
     const agent = Agent.of(this.region)
     const { words } = agent
     const [first, second] = this.q < to.q ? [this.q, to.q] : [to.q, this.q]

@@ -25,8 +25,8 @@ export function agentOf(words: Int32Array, r: number): number {
 /** Whether a waiter could go on at once if it were chosen now (V2). */
 export function canRun(agent: Agent, main: number): boolean {
   if (get(agent.words, main + W_KIND) === KIND_THREAD) return true
-  const owner = agentOf(agent.words, main)
-  return owner === agent.record || load(agent.words, owner + A_BLOCKED) === 0
+  // Also for the caller's own: about to block, it passes on what its promises were given, and not to one another.
+  return load(agent.words, agentOf(agent.words, main) + A_BLOCKED) === 0
 }
 
 /** Marks a claimed waiter ready where that takes a bit. Before the queue's unlock; `deliver` follows after it. */
@@ -55,24 +55,10 @@ export function deliver(agent: Agent, main: number): void {
  */
 export function claimOne(agent: Agent, q: number, token: number, matches?: (r: number) => boolean): number {
   const { words } = agent
-  let blocked = false
-  for (let r = firstOf(words, q), next = 0; r !== 0; r = next) {
-    next = nextOf(words, r)
-    if (matches !== undefined && !matches(r)) continue
-    const main = mainOf(words, r)
-    if (!isClaimable(load(words, main + W_STATE))) continue
-    if (canRun(agent, main)) {
-      const before = chooseRecord(agent, r, token)
-      if (before === -1) continue
-      if (canRun(agent, main) || !putBack(words, main, before, linkCase(words, r))) {
-        unlink(words, q, r)
-        return main
-      }
-    }
-    blocked = true
-  }
+  const main = claimRunnable(agent, q, token, matches)
+  if (main !== 0) return main
   // Nobody can run at once: the first of all gets it, and goes on when its agent is back.
-  for (let r = blocked ? firstOf(words, q) : 0, next = 0; r !== 0; r = next) {
+  for (let r = firstOf(words, q), next = 0; r !== 0; r = next) {
     next = nextOf(words, r)
     if ((matches === undefined || matches(r)) && chooseRecord(agent, r, token) !== -1) {
       unlink(words, q, r)
@@ -80,6 +66,34 @@ export function claimOne(agent: Agent, q: number, token: number, matches?: (r: n
     }
   }
   return 0
+}
+
+/** As `claimOne`, but 0 also when somebody waits and none of them can run. */
+export function claimRunnable(agent: Agent, q: number, token: number, matches?: (r: number) => boolean): number {
+  const { words } = agent
+  for (let r = firstOf(words, q), next = 0; r !== 0; r = next) {
+    next = nextOf(words, r)
+    if (matches !== undefined && !matches(r)) continue
+    const main = mainOf(words, r)
+    if (!isClaimable(load(words, main + W_STATE))) continue
+    if (!canRun(agent, main)) continue
+    const before = chooseRecord(agent, r, token)
+    if (before === -1) continue
+    if (canRun(agent, main) || !putBack(words, main, before, linkCase(words, r))) {
+      unlink(words, q, r)
+      return main
+    }
+    lookAgain(agent, main)
+  }
+  return 0
+}
+
+/**
+ * A claim was taken back: the owner looks at the record, when it is back. A token that was cancelled meanwhile found it claimed, and left
+ * it to whoever looks next.
+ */
+export function lookAgain(agent: Agent, main: number): void {
+  ring(agent.words, agentOf(agent.words, main))
 }
 
 /** Claims every waiter that matches, at most `count`; appends them to `claimed`. Under the queue's lock. */

@@ -82,9 +82,13 @@ export class Actor {
     try {
       act()
       // A promise shell may have caught it.
+      if (dead) this.end()
       return dead
     } catch (error) {
-      if (error instanceof Killed) return true
+      if (error instanceof Killed) {
+        this.end()
+        return true
+      }
       throw error
     } finally {
       left = Infinity
@@ -92,8 +96,14 @@ export class Actor {
     }
   }
 
+  /** A thread that has ended has no event loop any more. */
+  private end(): void {
+    Object.assign(this.agent, { turn: () => undefined })
+  }
+
   /** Declares another agent dead and gives back what it had. */
   reap(victim: Actor): boolean {
+    victim.end()
     this.be()
     return reap(this.agent, victim.identity.id, victim.identity.generation)
   }
