@@ -107,7 +107,9 @@ export class Machine {
     this.historyCell.in(this.execution)
     for (const { run, options } of this.spawning) {
       const id = this.threads.length
-      this.threads.push(new Thread(id, options.name ?? String.fromCharCode(65 + id), run, options, count))
+      const thread = new Thread(id, options.name ?? String.fromCharCode(65 + id), run, options, count)
+      if (options.twins !== undefined) thread.elder = this.threads.findLast((other) => other.options.twins === options.twins) ?? null
+      this.threads.push(thread)
     }
     this.search.start()
     for (const thread of this.threads) this.prepare(thread)
@@ -314,7 +316,7 @@ export class Machine {
   canRun(thread: Thread): boolean {
     switch (thread.state) {
       case NEW:
-        return thread.options.reaper !== true || this.fate.hasDead
+        return (thread.options.reaper !== true || this.fate.hasDead) && thread.elder?.state !== NEW
       case READY:
         return true
       case SPINNING:
@@ -329,8 +331,11 @@ export class Machine {
   /** The picked thread can go on: what it waited for lies before its event. */
   private resume(thread: Thread): void {
     const { search } = this
-    if (thread.state === NEW && thread.options.reaper === true) this.fate.reap(thread)
-    else if (thread.state === SPINNING) {
+    if (thread.state === NEW) {
+      if (thread.options.reaper === true) this.fate.reap(thread)
+      if (thread.elder !== null) search.order(thread.elder.started!)
+      thread.started = search.current!.clock
+    } else if (thread.state === SPINNING) {
       for (const { cell } of thread.watched) search.touch(cell.in(this.execution), false)
       thread.reads = []
       thread.cycles.fill(0)

@@ -53,6 +53,11 @@ export interface SpawnOptions {
   reaper?: boolean
   /** 'settle' (default): every `waitAsync` and timer that it started has to end, else the execution deadlocks. 'idle': some may stay. */
   loop?: 'settle' | 'idle'
+  /**
+   * Threads of one group are interchangeable: the same function, and nothing in it that tells which of them it is. They then start
+   * in their order only, which spares the other orders.
+   */
+  twins?: string
   /** What its waits wait for. If it holds when nobody can go on, that is a lost wake rather than a deadlock. Reads shared memory; no effects. */
   until?: () => boolean
   /** Runs in the thread before any other thread starts, in one piece; default: registers the thread's agent in `region` when the body uses it. */
@@ -105,6 +110,9 @@ export class Thread {
   early = 0
   /** Declared dead (also while it runs on as a zombie). */
   declaredDead = false
+  /** The thread of its group of twins that starts before it, and the dependence clock of its own first event. */
+  elder: Thread | null = null
+  started: readonly number[] | null = null
   /** For a reaper: whom it reaps. */
   reaps = -1
 

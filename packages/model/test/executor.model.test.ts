@@ -334,6 +334,33 @@ describe('the region', () => {
   })
 })
 
+describe('twins', () => {
+  const body =
+    (twins: boolean) =>
+    ({ spawn }: Parameters<Parameters<typeof check>[1]>[0]): (() => unknown) => {
+      const view = words(2)
+      const threads = [0, 1, 2].map(() =>
+        spawn(
+          () => {
+            const ticket = Atomics.add(view, 0, 1)
+            return [ticket, Atomics.compareExchange(view, 1, 0, ticket + 1)]
+          },
+          twins ? { twins: 'all' } : {},
+        ),
+      )
+      return () => threads.map(({ result }) => JSON.stringify(result)).sort()
+    }
+
+  test.each([Infinity, 0, 1, 2])('have the same outcomes in fewer executions, preemptions %s', (preemptions) => {
+    for (const schedules of ['full', 'dpor'] as const) {
+      const apart = model('apart', body(false), { preemptions, schedules })
+      const together = model('together', body(true), { preemptions, schedules })
+      expect([...together.outcomes.keys()].sort()).toEqual([...apart.outcomes.keys()].sort())
+      expect(together.executions).toBeLessThan(apart.executions)
+    }
+  })
+})
+
 describe('failures', () => {
   const racy = ({ spawn, shared }: Parameters<Parameters<typeof check>[1]>[0]): void => {
     const view = words(1)
