@@ -26,3 +26,8 @@ export const GENERATOR_BIT = 1 << 14
 export const GENERATION_SHIFT = 15
 /** Bit 29 is the highest: integers of 31 bits are small ones in every engine. */
 export const MAX_GENERATION = 0x7fff
+
+/** The level of a fiber's priority. */
+export function levelIn(bits: number): number {
+  return (bits >> LEVEL_SHIFT) & LEVEL_MASK
+}

@@ -35,8 +35,8 @@ import {
   FINISHED,
   GENERATION_SHIFT,
   INTERVAL_SHIFT,
-  LEVEL_MASK,
   LEVEL_SHIFT,
+  levelIn,
   PHASE_MASK,
   RUNNING,
   WAKE_BIT,
@@ -111,7 +111,7 @@ export class Fiber<T = unknown> implements Waker {
 
   /** The priority it was spawned with. */
   get priority(): Priority {
-    return PRIORITIES[(this.bits >> LEVEL_SHIFT) & LEVEL_MASK]!
+    return PRIORITIES[levelIn(this.bits)]!
   }
 
   /** What it is doing. A fiber that threw an error is `finished`; one that ended by the reason of its cancel is `cancelled`. */

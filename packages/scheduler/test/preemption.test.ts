@@ -56,6 +56,27 @@ describe('safepoint', () => {
     expect(scheduler.stats().steps).toBeGreaterThan(3)
   })
 
+  it('keeps ticks near their budget when a busy fiber follows many quick steps', () => {
+    const { scheduler, clock } = manual()
+    const quick = scheduler.spawn(function* () {
+      for (let i = 0; i < 500; i++) yield
+    })
+    const busy = scheduler.spawn(function* () {
+      yield* quick.joinFiber()
+      for (;;) {
+        clock.now += 0.1
+        if (safepoint()) yield
+      }
+    })
+    const began = clock.now
+    scheduler.tick(30)
+    expect(quick.state).toBe('finished')
+    expect(clock.now - began).toBeGreaterThanOrEqual(30)
+    expect(clock.now - began).toBeLessThanOrEqual(50)
+    busy.cancel()
+    scheduler.run()
+  })
+
   it('asks to yield when something more urgent is ready', () => {
     const { scheduler } = manual()
     const log: string[] = []
