@@ -18,9 +18,11 @@ import type { Body, Finding, ModelContext, ModelOptions, Report, ThreadHandle } 
 /** A model failed: `finding` has the kind, the steps and the schedule; the message is the whole of it. */
 export class ModelFailure extends Error {
   readonly code = 'ERR_MODEL'
+  /** The bug. */
   readonly finding: Finding
   constructor(
     finding: Finding,
+    /** What had been covered until then. */
     readonly report: Report,
   ) {
     super(finding.text, finding.cause === undefined ? undefined : { cause: finding.cause })
@@ -190,7 +192,19 @@ const milliseconds = (): number => performance.now()
 /**
  * Explores a body's interleavings and reports; a bug is in `report.finding`. `model` throws it instead.
  *
- * Blocks the calling agent while it runs. Cost: some microseconds for each operation of each execution.
+ * Blocks the calling agent until the search ends. Cost: some microseconds for each operation of each execution.
+ *
+ * @throws what the body itself throws outside of its threads; Error when a model is running already, RangeError for an
+ *   environment variable that is no number.
+ * @example
+ * const { finding } = check('a lost update', ({ spawn }) => {
+ *   const words = new Int32Array(new SharedArrayBuffer(4))
+ *   for (let i = 0; i < 2; i++) spawn(() => Atomics.store(words, 0, Atomics.load(words, 0) + 1))
+ *   return () => {
+ *     if (words[0] !== 2) throw new Error(`counted ${words[0]}`)
+ *   }
+ * })
+ * console.log(finding?.kind)        // assertion
  */
 export function check(name: string, body: Body, options: ModelOptions = {}): Report {
   const settings = withEnvironment(options)
@@ -305,7 +319,18 @@ function follow(body: Body, options: ModelOptions, schedule: ReturnType<Search['
 /**
  * Checks a body over its interleavings: the main entrance.
  *
- * @throws ModelFailure with the first bug found.
+ * Blocks the calling agent until the search ends.
+ *
+ * @throws ModelFailure with the first bug found; what `check` throws.
+ * @example
+ * const report = model('a counter', ({ spawn }) => {
+ *   const words = new Int32Array(new SharedArrayBuffer(4))
+ *   for (let i = 0; i < 2; i++) spawn(() => Atomics.add(words, 0, 1))
+ *   return () => {
+ *     if (words[0] !== 2) throw new Error(`counted ${words[0]}`)
+ *   }
+ * })
+ * console.log(report.complete)      // true
  */
 export function model(name: string, body: Body, options: ModelOptions = {}): Report {
   const report = check(name, body, options)
@@ -318,6 +343,15 @@ export function model(name: string, body: Body, options: ModelOptions = {}): Rep
  *
  * @returns what it found, or undefined when the execution passes.
  * @throws Error for text that is no schedule, or one that this body can't follow.
+ * @example
+ * const body: Body = ({ spawn }) => {
+ *   const words = new Int32Array(new SharedArrayBuffer(4))
+ *   for (let i = 0; i < 2; i++) spawn(() => Atomics.store(words, 0, Atomics.load(words, 0) + 1))
+ *   return () => {
+ *     if (words[0] !== 2) throw new Error(`counted ${words[0]}`)
+ *   }
+ * }
+ * console.log(replay('h1:;A1.B2.A+', body)?.kind)      // assertion
  */
 export function replay(schedule: string, body: Body, options: ModelOptions = {}): Finding | undefined {
   const { schedule: parsed, options: own } = parseSchedule(schedule)
