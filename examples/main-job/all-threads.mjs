@@ -55,12 +55,9 @@ export async function countWithAllThreads(folder, progress) {
 
   const names = new Map()
   for (const part of parts) for (const [name, times] of part.names) names.set(name, (names.get(name) ?? 0) + times)
-  const result = summarize(
-    totals.get(),
-    names,
-    parts.flatMap(({ digests }) => digests),
-  )
+  const digests = parts.flatMap((part) => part.digests)
+  const result = summarize(totals.get(), names, digests)
   const workerWaits = progress.gauges.reduce((sum, gauges) => sum + gauges.waits.load(), 0)
   await executor.shutdown()
-  return { seen, result, messages, waits: { walker: waits, workers: workerWaits } }
+  return { seen, result, digests, messages, waits: { walker: waits, workers: workerWaits } }
 }

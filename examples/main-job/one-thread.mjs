@@ -23,7 +23,7 @@ export async function countWithOneThread(folder, progress) {
     }
     progress.files++
   }
-  return { seen, result: summarize(totals, names, digests) }
+  return { seen, result: summarize(totals, names, digests), digests }
 }
 
 /** Reads every file once, so that each run finds it in the system's cache, and tells how many there are. */

@@ -28,6 +28,7 @@ export function showProgress(title, total, read, out = process.stderr) {
         `${title}: ${number(files)}${total === undefined ? '' : ` of ${number(total)}`} files, ${rate}${load === '' ? '' : `, load ${load}`}\n`,
       )
     }
+    out.write(`${title} …\n`)
     const timer = setInterval(line, 1000)
     return () => clearInterval(timer)
   }

@@ -14,7 +14,11 @@ export const emptyWalk = () => ({ folders: 0, files: 0, loops: 0, repeated: 0, u
 export async function* walk(start, seen) {
   const folders = new Set([start])
   const linked = []
-  yield* below(start)
+  if ((await stat(start)).isDirectory()) yield* below(start)
+  else {
+    seen.files++
+    yield start
+  }
   // What lies outside the start is walked once, after everything inside.
   for (let target = linked.shift(); target !== undefined; target = linked.shift()) {
     if (target.isFolder) yield* below(target.path)

@@ -105,6 +105,9 @@ const capture = (resolve: (value: never) => void, reject: (error: unknown) => vo
  */
 export class Executor {
   private ending: Promise<void> | undefined
+  /** The task of the last call, while calls are accepted: nothing else is to be checked of it. */
+  private accepted: TaskRef | undefined
+  private acceptedNumber = 0
 
   /** Not for users: `Executor.start`. */
   protected constructor(
@@ -157,14 +160,18 @@ export class Executor {
         setup: options.setup === undefined ? undefined : { module: options.setup.module, name: options.setup.name, args: [] },
         native: options.native,
       },
-      (reason) => submitter.rejectAll(() => reason),
+      (reason) => {
+        executor.accepted = undefined
+        submitter.rejectAll(() => reason)
+      },
       // Before the worker's number and the reason of its end are given to another.
       () => submitter.takeDone(),
       () => submitter.completed + submitter.failed,
     )
     submitter.onHungry = () => crew.grow()
     submitter.crashReason = (worker) => crew.reasonOf(worker)
-    return new this(pool, submitter, new TaskTable(pool), crew)
+    const executor = new this(pool, submitter, new TaskTable(pool), crew)
+    return executor
   }
 
   /** The executor that the calling worker belongs to; undefined outside workers. */
@@ -258,6 +265,7 @@ export class Executor {
    * Later calls, and `shutdown` again, give the same promise.
    */
   shutdown(options: ShutdownOptions = {}): Promise<void> {
+    this.accepted = undefined
     return (this.ending ??= this.end(options.drain ?? true, options.timeout ?? 5000))
   }
 
@@ -269,6 +277,7 @@ export class Executor {
   /** Ends the workers at once; every open call rejects with `ShutdownError`. */
   async terminate(): Promise<void> {
     const crew = this.owned('terminate')
+    this.accepted = undefined
     this.ending ??= Promise.resolve()
     this.submitter.rejectAll(() => new ShutdownError('the executor was terminated'))
     await crew.terminate()
@@ -321,13 +330,20 @@ export class Executor {
 
   /** What every call checks first. */
   private numberOf(task: TaskRef): number {
+    if (task === this.accepted) return this.acceptedNumber
     if (this.ending !== undefined) throw new ShutdownError('the executor takes no more calls: it was shut down')
     const broken = this.crew?.broken
     if (broken !== undefined) throw broken
     assertNotLoading('a task')
     if (!isTaskRef(task))
       throw new InvalidArgumentError('the task must come from tasks(import.meta.url, { … }): a plain function can’t be found by a worker')
-    return this.table.numberOf(task)
+    const number = this.table.numberOf(task)
+    // In a worker each call is checked: the worker may be loading a module.
+    if (this.crew !== undefined) {
+      this.accepted = task
+      this.acceptedNumber = number
+    }
+    return number
   }
 }
 

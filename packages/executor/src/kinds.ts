@@ -4,10 +4,13 @@
  */
 import * as atomics from '@heddle/atomics'
 import { registerShareable, type SharedClass } from '@heddle/atomics'
+import * as channel from '@heddle/channel'
+import * as park from '@heddle/park'
+import * as sync from '@heddle/sync'
 
 /** Registers every exported class of shared objects. */
 export function registerKinds(): void {
-  for (const exported of Object.values<unknown>({ ...atomics })) if (isSharedClass(exported)) registerShareable(exported.kind, exported)
+  for (const exported of Object.values<unknown>({ ...atomics, ...park, ...sync, ...channel })) if (isSharedClass(exported)) registerShareable(exported.kind, exported)
 }
 
 function isSharedClass(value: unknown): value is SharedClass {

@@ -21,18 +21,15 @@ export interface TaskName {
 export class TaskTable {
   private readonly numbers = new Map<object, number>()
   private readonly names: (TaskName | undefined)[] = []
-  private last: object | undefined
-  private lastNumber = 0
 
   constructor(private readonly pool: Pool) {}
 
   /** The task's number; enters it when it has none. @throws InvalidArgumentError when the table is full */
   numberOf(task: TaskRef<never[]>): number {
-    if (task === this.last) return this.lastNumber
-    let number = this.numbers.get(task)
-    if (number === undefined) this.numbers.set(task, (number = this.enter(task)))
-    this.last = task
-    this.lastNumber = number
+    const known = this.numbers.get(task)
+    if (known !== undefined) return known
+    const number = this.enter(task)
+    this.numbers.set(task, number)
     return number
   }
 
