@@ -1,0 +1,6 @@
+export { channel, channelAt, type ChannelOptions } from './channel.js'
+export { channelBytes } from './endpoint.js'
+export { ClosedError } from './errors.js'
+export { type NumberArray, Receiver } from './receiver.js'
+export { Sender } from './sender.js'
+export { CLOSED, EMPTY } from './symbols.js'

@@ -1,0 +1,42 @@
+/**
+ * Memory layout of a channel: the words that all flavours share. Indexes are in words from the channel's start, which is a multiple of 64.
+ *
+ *   line 0   headers, settings and signals: read by everybody, written when somebody begins or ends to sleep
+ *   line 1   what senders write
+ *   line 2   what receivers write
+ *   line 3   queues: written only by those who sleep, and those who wake them
+ *   line 4…  the flavour's own
+ */
+import { LINE_BYTES } from '@heddle/atomics/internal'
+import { QUEUE_BYTES } from '@heddle/park/internal'
+
+/** Header of the Sender. */
+export const SENDER_HEADER = 0
+/** SIGNAL_* bits. */
+export const SIGNALS = 1
+export const CAPACITY = 2
+/** Bytes from the channel's start to its codec's kind. */
+export const KIND_AT = 3
+/**
+ * Header of the Receiver. At a multiple of 16 bytes, where the allocator leaves a freed object's header alone.
+ */
+export const RECEIVER_HEADER = 4
+/** Byte offset of the encoded reason of `close`; 0 without one. */
+export const REASON_AT = 5
+/** Its length. */
+export const REASON_BYTES = 6
+/** Messages that were lost with agents that died. */
+export const LOST = 7
+export const TAIL = 16
+export const HEAD = 32
+export const SEND_QUEUE = 48
+export const RECEIVE_QUEUE = SEND_QUEUE + (QUEUE_BYTES >> 2)
+/** Bytes before the flavour's own. */
+export const HEAD_BYTES = 4 * LINE_BYTES
+
+/** A receiver may sleep: senders look at the queue. Changed under the lock of the receivers' queue. */
+export const RECEIVERS_WAIT = 1
+/** A sender may sleep: receivers look at the queue. Changed under the lock of the senders' queue. */
+export const SENDERS_WAIT = 2
+/** Closed: never cleared. */
+export const CLOSED_BIT = 4

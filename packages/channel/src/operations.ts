@@ -1,0 +1,214 @@
+/** Sends and receives that may have to wait, as park drives them: blocking, as promises, in fibers. */
+import { get, load, now } from '@heddle/atomics/ops'
+import type { FiberOperation, ParkResult, WaitOptions } from '@heddle/park'
+import {
+  type Agent,
+  BLOCKED,
+  caseOf,
+  CASE_RECHECK,
+  claimOne,
+  deadlineOf,
+  deliver,
+  enqueueAgain,
+  FiberWait,
+  KIND_THREAD,
+  lockQueue,
+  NOTIFIED,
+  Operation,
+  ParkOperation,
+  phaseOf,
+  unlink,
+  unlockQueue,
+  W_KIND,
+  W_STATE,
+} from '@heddle/park/internal'
+import type { Flavor } from './flavor.js'
+import { BUSY, DONE } from './ring.js'
+import { CLOSED, EMPTY } from './symbols.js'
+
+/** An operation that looks, and waits in one queue until it is to look again. */
+abstract class LookOperation<T, R> extends Operation<R> {
+  constructor(
+    agent: Agent,
+    protected readonly flavor: Flavor<T>,
+    private readonly queue: number,
+  ) {
+    super(agent)
+  }
+
+  /** Tries to finish. */
+  protected abstract attempt(): boolean
+  protected abstract canAttempt(): boolean
+  /** Enqueues the record, unless `canAttempt`. */
+  protected abstract enter(again: boolean): boolean
+
+  begin(): boolean {
+    if (this.attempt()) return true
+    // Spinning is for threads: others have something else to do.
+    if (get(this.agent.words, this.record + W_KIND) === KIND_THREAD && this.agent.spin.until(() => this.canAttempt()) && this.attempt()) return true
+    return this.wait(false)
+  }
+
+  resume(state: number): boolean {
+    const { agent, queue, record } = this
+    if (caseOf(state) === CASE_RECHECK) {
+      // Out of the queue before it looks: nobody may choose it for a message that it then leaves (C2).
+      lockQueue(agent, queue)
+      unlink(agent.words, queue, record)
+      unlockQueue(agent, queue)
+    }
+    return this.attempt() || this.wait(true)
+  }
+
+  override undo(): boolean {
+    // Sent, or received, before the abort: nobody can take that back.
+    return false
+  }
+
+  override yieldClaim(): boolean {
+    const { agent, queue, record } = this
+    const { words } = agent
+    lockQueue(agent, queue)
+    let next = 0
+    const state = load(words, record + W_STATE)
+    if (phaseOf(state) === NOTIFIED && caseOf(state) !== CASE_RECHECK) {
+      next = claimOne(agent, queue, 0)
+      if (next !== 0) enqueueAgain(words, queue, record)
+    }
+    unlockQueue(agent, queue)
+    if (next !== 0) deliver(agent, next)
+    return false
+  }
+
+  private wait(again: boolean): boolean {
+    while (!this.enter(again)) if (this.attempt()) return true
+    return false
+  }
+}
+
+/** Sends one message. */
+export class SendOperation<T> extends LookOperation<T, void> {
+  constructor(
+    agent: Agent,
+    flavor: Flavor<T>,
+    private readonly value: T,
+  ) {
+    super(agent, flavor, flavor.sendQueue)
+  }
+  protected attempt(): boolean {
+    return this.flavor.offer(this.value) === DONE
+  }
+  protected canAttempt(): boolean {
+    return this.flavor.canOffer()
+  }
+  protected enter(again: boolean): boolean {
+    return this.flavor.enterSend(this.agent, this.record, again)
+  }
+}
+
+/** Receives one message. */
+export class ReceiveOperation<T> extends LookOperation<T, T> {
+  constructor(agent: Agent, flavor: Flavor<T>) {
+    super(agent, flavor, flavor.receiveQueue)
+  }
+  protected attempt(): boolean {
+    const found = this.flavor.poll()
+    if (found === EMPTY || found === BUSY) return false
+    if (found === CLOSED) throw this.flavor.closed(undefined)
+    this.result = found
+    return true
+  }
+  protected canAttempt(): boolean {
+    return this.flavor.canPoll()
+  }
+  protected enter(again: boolean): boolean {
+    return this.flavor.enterReceive(this.agent, this.record, again)
+  }
+}
+
+/** What many messages go to or come from: moves on by as many as can be had at once. */
+export interface Batch {
+  /** Moves messages until it is done or nothing moves. @returns whether it is done. @throws ClosedError when closed with none moved */
+  move(): boolean
+  /** Messages moved. */
+  readonly moved: number
+}
+
+/** Moves many messages; ends early with what was moved when the time is over. */
+export class BatchOperation<T> extends LookOperation<T, number> {
+  constructor(
+    agent: Agent,
+    flavor: Flavor<T>,
+    private readonly batch: Batch,
+    private readonly sends: boolean,
+  ) {
+    super(agent, flavor, sends ? flavor.sendQueue : flavor.receiveQueue)
+  }
+  override timedOut(): boolean {
+    this.result = this.batch.moved
+    return this.result > 0
+  }
+  protected attempt(): boolean {
+    const done = this.batch.move()
+    this.result = this.batch.moved
+    return done
+  }
+  protected canAttempt(): boolean {
+    return this.sends ? this.flavor.canOffer() : this.flavor.canPoll()
+  }
+  protected enter(again: boolean): boolean {
+    return this.sends ? this.flavor.enterSend(this.agent, this.record, again) : this.flavor.enterReceive(this.agent, this.record, again)
+  }
+}
+
+/**
+ * A receive in a fiber. It takes the message in the fiber's own step, never before: a fiber that is cancelled after it was woken has
+ * taken none, and its wake goes to the next waiter.
+ */
+export class ReceiveFiber<R> implements FiberOperation<R>, Iterator<typeof BLOCKED, R, unknown> {
+  private waiting: FiberWait<ParkResult> | undefined
+  private readonly deadline: number
+
+  constructor(
+    private readonly agent: Agent,
+    private readonly flavor: Flavor<unknown>,
+    /** Takes what is there; undefined: nothing. */
+    private readonly attempt: () => { value: R } | undefined,
+    private readonly options: WaitOptions | undefined,
+    private readonly verb: string,
+  ) {
+    this.deadline = deadlineOf(options)
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  next(): IteratorResult<typeof BLOCKED, R> {
+    for (;;) {
+      if (this.waiting !== undefined) {
+        const step = this.waiting.next()
+        if (step.done !== true) return step
+        this.waiting = undefined
+      }
+      const found = this.attempt()
+      if (found !== undefined) return { done: true, value: found.value }
+      const park = new ParkOperation(this.agent, this.flavor.receiveQueue, () => this.flavor.mustWait())
+      this.waiting = new FiberWait(park, this.rest(), this.verb)
+    }
+  }
+
+  throw(error: unknown): never {
+    this.waiting?.throw(error)
+    throw error
+  }
+
+  return(value?: unknown): IteratorReturnResult<R> {
+    this.waiting?.return(value)
+    return { done: true, value: value as R }
+  }
+
+  private rest(): WaitOptions | undefined {
+    return this.deadline === Infinity ? this.options : { ...this.options, timeout: Math.max(0, this.deadline - now()) }
+  }
+}

@@ -1,0 +1,199 @@
+/** The receiving end of a channel. */
+import { type Codec, type Handle, InvalidArgumentError, type Region } from '@heddle/atomics'
+import { Place } from '@heddle/atomics/internal'
+import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
+import { Agent, block, DoneFiber, promise, throwIfCancelled } from '@heddle/park/internal'
+import { Endpoint, openFlavor } from './endpoint.js'
+import { ClosedError } from './errors.js'
+import type { Flavor } from './flavor.js'
+import { RECEIVER_HEADER } from './layout.js'
+import { type Batch, BatchOperation, ReceiveFiber, ReceiveOperation } from './operations.js'
+import { BUSY } from './ring.js'
+import { Sender } from './sender.js'
+import { CLOSED, EMPTY } from './symbols.js'
+
+/** The typed arrays that messages may be received into. */
+export type NumberArray = Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array
+
+/** Receives into a list, from its start. */
+class ReceiveBatch<T> implements Batch {
+  moved = 0
+  constructor(
+    private readonly flavor: Flavor<T>,
+    private readonly into: { [index: number]: T },
+    private readonly max: number,
+  ) {}
+  move(): boolean {
+    const { flavor, max } = this
+    while (this.moved < max) {
+      const found = flavor.poll()
+      if (found === EMPTY || found === BUSY) break
+      if (found === CLOSED) {
+        if (this.moved === 0) throw flavor.closed(undefined)
+        break
+      }
+      this.into[this.moved++] = found
+    }
+    return this.moved > 0
+  }
+}
+
+/**
+ * The receiving end of a channel; any number of agents may open it and receive at the same time: each message goes to one of them.
+ * Iterating ends when the channel is closed and empty, and leaves the channel as it is when you break out. @example
+ * const rx = Receiver.fromHandle<string>(handle)
+ * for (const text of rx) work(text)             // blocks; on an event loop: for await
+ */
+export class Receiver<T> extends Endpoint<T> {
+  static readonly kind = 'Receiver'
+  static readonly BYTES = 4
+  static readonly ALIGN = 16
+
+  /** For `channel()`, `at` and `fromHandle`; not for others. */
+  constructor(place: Place, codec?: Codec<T>) {
+    super(place, openFlavor(place.region, senderAt(place.at), codec))
+  }
+
+  /** Opens the receiver at a byte offset (its own `at`). @throws DisposedError when none lives there, NotShareableError for an unknown codec. */
+  static at<T = unknown>(region: Region, at: number): Receiver<T> {
+    return new Receiver<T>(Place.open(region, at, Receiver))
+  }
+
+  /** Opens what a handle names. @throws DisposedError, InvalidArgumentError, NotShareableError for an unknown codec. */
+  static fromHandle<T = unknown>(handle: Handle): Receiver<T> {
+    return new Receiver<T>(Place.openHandle(handle, Receiver))
+  }
+
+  /**
+   * Receives a message; blocks the thread until there is one. Spins briefly first while another core can make progress.
+   * @throws ClosedError when the channel is closed and empty, TimeoutError, the token's reason, BlockingNotAllowedError, DisposedError,
+   * RegionFullError, and what the codec throws for a value that can't be opened here (it is gone then)
+   */
+  recv(options?: BlockingOptions): T {
+    this.assertLive()
+    if (options?.signal !== undefined) throwIfCancelled(options.signal)
+    const found = this.flavor.poll()
+    if (found !== EMPTY && found !== BUSY && found !== CLOSED) return found
+    return block(new ReceiveOperation<T>(Agent.of(this.region), this.flavor), options, 'recvAsync()')
+  }
+
+  /** As `recv`, as a promise. A pending one keeps the process alive unless `ref` is false. */
+  recvAsync(options?: AsyncOptions): Promise<T> {
+    return promise(() => {
+      this.assertLive()
+      return new ReceiveOperation<T>(Agent.of(this.region), this.flavor)
+    }, options)
+  }
+
+  /** As `recv`, in a fiber: `const value = yield* rx.recvFiber()`. A fiber that is cancelled meanwhile has received nothing. */
+  recvFiber(options?: WaitOptions): FiberOperation<T> {
+    this.assertLive()
+    if (options?.signal !== undefined) throwIfCancelled(options.signal)
+    const found = this.attempt()
+    return found !== undefined ? new DoneFiber(found.value) : new ReceiveFiber(Agent.of(this.region), this.flavor, () => this.attempt(), options, 'recvFiber()')
+  }
+
+  /** Receives a message if there is one; `EMPTY` when there is none now, `CLOSED` when none will come. Never waits. */
+  tryRecv(): T | typeof EMPTY | typeof CLOSED {
+    this.assertLive()
+    return this.flavor.tryPoll()
+  }
+
+  /**
+   * Receives what is there, at least one message and at most `max`; blocks the thread until there is one.
+   * @throws as `recv`; InvalidArgumentError when `max` is no positive integer
+   */
+  recvMany(max: number, options?: BlockingOptions): T[]
+  /** Receives numbers into `into`, from its start. @returns the part that was filled: at least one number */
+  recvMany<A extends NumberArray>(into: A, options?: BlockingOptions): A
+  recvMany(target: number | NumberArray, options?: BlockingOptions): unknown {
+    this.assertLive()
+    const { operation, into } = this.batch(target)
+    return filled(into, block(operation, options, 'recvManyAsync()'))
+  }
+
+  /** As `recvMany`, as a promise. */
+  recvManyAsync(max: number, options?: AsyncOptions): Promise<T[]>
+  recvManyAsync<A extends NumberArray>(into: A, options?: AsyncOptions): Promise<A>
+  recvManyAsync(target: number | NumberArray, options?: AsyncOptions): Promise<unknown> {
+    let into: unknown
+    return promise(() => {
+      this.assertLive()
+      const batch = this.batch(target)
+      into = batch.into
+      return batch.operation
+    }, options).then((count) => filled(into, count))
+  }
+
+  /** As `recvMany`, in a fiber. */
+  recvManyFiber(max: number, options?: WaitOptions): FiberOperation<T[]>
+  recvManyFiber<A extends NumberArray>(into: A, options?: WaitOptions): FiberOperation<A>
+  recvManyFiber(target: number | NumberArray, options?: WaitOptions): FiberOperation<unknown> {
+    this.assertLive()
+    const { into, values } = this.batch(target)
+    const attempt = (): { value: unknown } | undefined => (values.move() ? { value: filled(into, values.moved) } : undefined)
+    return new ReceiveFiber(Agent.of(this.region), this.flavor, attempt, options, 'recvManyFiber()')
+  }
+
+  /** Receives until the channel is closed and empty; blocks the thread. */
+  *[Symbol.iterator](): Generator<T, void, undefined> {
+    for (;;) {
+      let value: T
+      try {
+        value = this.recv()
+      } catch (error) {
+        if (this.isEnd(error)) return
+        throw error
+      }
+      yield value
+    }
+  }
+
+  /** Receives until the channel is closed and empty. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    for (;;) {
+      let value: T
+      try {
+        value = await this.recvAsync()
+      } catch (error) {
+        if (this.isEnd(error)) return
+        throw error
+      }
+      yield value
+    }
+  }
+
+  /** Ends the channel for every agent, the sending end too. @throws InvalidArgumentError while somebody waits, DisposedError */
+  override dispose(): void {
+    this.assertLive()
+    Sender.at(this.region, senderAt(this.at)).dispose()
+  }
+
+  private isEnd(error: unknown): boolean {
+    return error instanceof ClosedError && this.flavor.isClosed
+  }
+
+  private attempt(): { value: T } | undefined {
+    const found = this.flavor.poll()
+    if (found === EMPTY || found === BUSY) return undefined
+    if (found === CLOSED) throw this.flavor.closed(undefined)
+    return { value: found }
+  }
+
+  private batch(target: number | NumberArray): { operation: BatchOperation<T>; into: unknown; values: ReceiveBatch<T> } {
+    const max = typeof target === 'number' ? target : target.length
+    if (!Number.isInteger(max) || max < 1) throw new InvalidArgumentError(`recvMany takes a positive integer or a typed array that is not empty, got ${String(max)}`)
+    const into = typeof target === 'number' ? [] : target
+    const values = new ReceiveBatch<T>(this.flavor, into as { [index: number]: T }, max)
+    return { operation: new BatchOperation(Agent.of(this.region), this.flavor, values, false), into, values }
+  }
+}
+
+function filled(into: unknown, count: number): unknown {
+  return Array.isArray(into) ? into : (into as NumberArray).subarray(0, count)
+}
+
+/** Where the channel of the receiver at `at` begins. */
+function senderAt(at: number): number {
+  return at - RECEIVER_HEADER * 4
+}

@@ -1,0 +1,352 @@
+/**
+ * The bounded ring of many senders and many receivers: who gets which slot, in which order. It never waits and wakes nobody.
+ *
+ * Source     D. Vyukov's bounded MPMC queue (a sequence in each slot), with the claim in the slot itself instead of in a shared
+ *            counter: a claim names its agent, so that a dead one can be told from a slow one, and an uncontended operation
+ *            writes one line.
+ * Layout     layout.ts, then: capacity state words (slot-state.ts) · slots, each the codec's, rounded up to its alignment
+ *            · the codec's kind. TAIL and HEAD are hints: a position that was reached, lap << bits | index.
+ *   A position is (index, lap). Every agent has a cursor for each end: a position before which everything was claimed.
+ * Invariants N1 Position p + 1 is claimed only after p was: an agent moves its cursor past a position only when it claimed it or saw
+ *               that it had been claimed. So the claimed positions of each end are one gapless run, and messages leave in the order
+ *               in which their positions were claimed.
+ *            N2 A slot's data are accessed only by the agent named in its claim (or by nobody): plain accesses, published by the
+ *               store or compare-exchange that ends the claim, seen by the compare-exchange that begins the next.
+ *            N3 A hint never names a position that was not reached. It is at most a few positions behind: every HINT_EVERY-th
+ *               claim moves it forward, never back.
+ *            N4 A cursor is used only while the hint still is what it was when the cursor was last compared with it: a cursor of an agent
+ *               that slept through whole turns of the numbers would pass for a new one. Exactly 2^32 positions in between would go
+ *               unnoticed (below 16 slots: 2^28 laps).
+ * Pairs      FULL's store with TAKING's compare-exchange (the message); FREE's store with SENDING's (the slot).
+ * Progress   Lock-free but for one case: who finds the next position claimed and not finished, by an agent that lives, finds the ring
+ *            full or empty for that moment, although later positions may be finished. A dead owner's claim is taken over at once.
+ *            A message whose sender or receiver died in the middle is lost and counted; what it had outside its slot stays allocated
+ *            when its sender died while it wrote, or its receiver while it freed.
+ * Cost       One compare-exchange and one store for each end.
+ * Rejected   Claims by a compare-exchange of TAIL (Vyukov, crossbeam): between it and the slot's publication nobody can know whose
+ *            the slot is, so a death there wedges the ring; noting it in the agent's record before costs one more store and load.
+ */
+import { type Codec, InvalidArgumentError, type Region } from '@heddle/atomics'
+import { isOwnerAlive } from '@heddle/atomics/internal'
+import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
+import { Agent } from '@heddle/park/internal'
+import { HEAD, HEAD_BYTES, LOST, TAIL } from './layout.js'
+import { EMPTY } from './symbols.js'
+import { claimed, free, FREEING, full, hole, isClaim, isFree, isHole, LAP_BITS, lapsAhead, phaseOfClaim, SENDING, tagOf, TAKING } from './slot-state.js'
+
+/** How often a claim moves the hint on, in slots; a power of 2. */
+const HINT_EVERY = 16
+const MAX_CAPACITY = 1 << 24
+
+/** What a push, or a claim, found. */
+export const DONE = 0
+/** The ring is full (for a pop: empty). */
+export const NOTHING = 1
+/** The next position is another agent's, in the middle of it. */
+export const UNDERWAY = 2
+/** What a pop finds then. */
+export const BUSY: unique symbol = Symbol('heddle.busy')
+
+/** One agent's position at one end. */
+class Cursor {
+  index = 0
+  lap = 0
+  /** The hint when this was last compared with it. */
+  seen = 0
+  /** The position that was pushed last. */
+  lastIndex = 0
+  lastLap = 0
+  constructor(readonly agent: Agent) {}
+}
+
+/** Checks a capacity. */
+export function checkCapacity(capacity: number): void {
+  if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY)
+    throw new InvalidArgumentError(`the capacity must be an integer from 1 to ${MAX_CAPACITY}, got ${String(capacity)}`)
+}
+
+function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit
+}
+
+/** The ring in a region, at the word index `base`. */
+export class Ring<T> {
+  readonly words: Int32Array
+  private readonly states: number
+  private readonly slotsAt: number
+  private readonly stride: number
+  /** Bits of an index in a hint. */
+  private readonly bits: number
+  private readonly indexMask: number
+  private readonly lapMask: number
+  private readonly lapShift: number
+  /** 32 less the bits of a whole position. */
+  private readonly shift: number
+  private readonly tail = agentLocal(() => new Cursor(Agent.of(this.region)))
+  private readonly head = agentLocal(() => new Cursor(Agent.of(this.region)))
+
+  constructor(
+    readonly region: Region,
+    private readonly base: number,
+    readonly capacity: number,
+    readonly codec: Codec<T>,
+  ) {
+    this.words = region.words
+    this.states = base + (HEAD_BYTES >> 2)
+    this.slotsAt = Ring.slotsAt(base * 4, capacity)
+    this.stride = Ring.stride(codec)
+    this.bits = 32 - Math.clz32(capacity - 1)
+    this.indexMask = (1 << this.bits) - 1
+    const lapBits = Math.min(LAP_BITS, 32 - this.bits)
+    this.lapMask = 2 ** lapBits - 1
+    this.lapShift = 32 - lapBits
+    this.shift = 32 - lapBits - this.bits
+  }
+
+  private static stride(codec: Codec<unknown>): number {
+    return roundUp(codec.bytes, codec.align)
+  }
+  private static slotsAt(at: number, capacity: number): number {
+    return roundUp(at + HEAD_BYTES + capacity * 4, 8)
+  }
+  /** Bytes of a ring, from the channel's start. */
+  static bytes(codec: Codec<unknown>, capacity: number): number {
+    return roundUp(Ring.slotsAt(0, capacity) + capacity * Ring.stride(codec), 4)
+  }
+
+  /**
+   * Sends, if there is room. When the codec throws it leaves a hole, and the receivers are to be told as of a message.
+   * @returns DONE, NOTHING or UNDERWAY
+   */
+  push(value: T): number {
+    const { words, region, codec } = this
+    const cursor = this.tail.get()
+    if (peek(words, this.base + TAIL) !== cursor.seen) this.follow(cursor, this.base + TAIL)
+    const expected = free(cursor.lap)
+    let state = this.states + cursor.index
+    if (compareExchange(words, state, expected, claimed(cursor.agent.tag, SENDING, cursor.lap)) !== expected) {
+      const found = this.claimSlow(cursor)
+      if (found !== DONE) return found
+      state = this.states + cursor.index
+    }
+    const { index, lap } = cursor
+    // Moved on before the codec runs: what it calls may send here, too.
+    this.advance(cursor, this.base + TAIL)
+    try {
+      codec.write(region, this.slotsAt + index * this.stride, value)
+    } catch (error) {
+      store(words, state, hole(lap))
+      throw error
+    }
+    cursor.lastIndex = index
+    cursor.lastLap = lap
+    store(words, state, full(lap))
+    return DONE
+  }
+
+  /** Takes the next message, if there is one. */
+  pop(): T | typeof EMPTY | typeof BUSY {
+    const { words, region, codec } = this
+    const cursor = this.head.get()
+    if (peek(words, this.base + HEAD) !== cursor.seen) this.follow(cursor, this.base + HEAD)
+    const expected = full(cursor.lap)
+    let state = this.states + cursor.index
+    if (compareExchange(words, state, expected, claimed(cursor.agent.tag, TAKING, cursor.lap)) !== expected) {
+      const found = this.takeSlow(cursor)
+      if (found !== DONE) return found === NOTHING ? EMPTY : BUSY
+      state = this.states + cursor.index
+    }
+    const { index, lap } = cursor
+    this.advance(cursor, this.base + HEAD)
+    const at = this.slotsAt + index * this.stride
+    const next = free((lap + 1) & this.lapMask)
+    if (!codec.fixed) return this.readOwning(claimed(cursor.agent.tag, FREEING, lap), state, at, next)
+    try {
+      return codec.read(region, at)
+    } finally {
+      store(words, state, next)
+    }
+  }
+
+  /** Whether a push would get anywhere now; one load. */
+  canPush(): boolean {
+    const { words } = this
+    const cursor = this.tail.get()
+    if (peek(words, this.base + TAIL) !== cursor.seen) this.follow(cursor, this.base + TAIL)
+    const state = load(words, this.states + cursor.index)
+    return lapsAhead(state, cursor.lap, this.lapShift) >= 0 || this.isLeft(state)
+  }
+
+  /** What a pop would find now: DONE when it would get anywhere, NOTHING or UNDERWAY; one load. */
+  look(): number {
+    const { words } = this
+    const cursor = this.head.get()
+    if (peek(words, this.base + HEAD) !== cursor.seen) this.follow(cursor, this.base + HEAD)
+    const state = load(words, this.states + cursor.index)
+    const ahead = lapsAhead(state, cursor.lap, this.lapShift)
+    if (ahead > 0) return DONE
+    if (ahead < 0 || isFree(state)) return NOTHING
+    return isClaim(state) && phaseOfClaim(state) === SENDING && isOwnerAlive(words, tagOf(state)) ? UNDERWAY : DONE
+  }
+
+  /** Takes back the message that this agent pushed last, unless a receiver was faster: the channel was closed meanwhile. */
+  retract(): boolean {
+    const { words, region, codec } = this
+    const { agent, lastIndex, lastLap } = this.tail.get()
+    const state = this.states + lastIndex
+    if (compareExchange(words, state, full(lastLap), claimed(agent.tag, SENDING, lastLap)) !== full(lastLap)) return false
+    if (!codec.fixed) codec.free?.(region, this.slotsAt + lastIndex * this.stride)
+    store(words, state, hole(lastLap))
+    return true
+  }
+
+  /** Messages in the ring, those being sent and received included. Exact while nobody does. */
+  get length(): number {
+    const head = this.walked(HEAD)
+    const tail = this.walked(TAIL)
+    const laps = ((tail.lap - head.lap) << this.lapShift) >> this.lapShift
+    return Math.min(this.capacity, Math.max(0, laps * this.capacity + tail.index - head.index))
+  }
+
+  /** Frees what messages have outside their slots; nobody uses the ring any more. */
+  drop(): void {
+    if (this.codec.fixed) return
+    for (let found: unknown = this.pop(); found !== EMPTY && found !== BUSY; found = this.pop());
+  }
+
+  /** The claim when the first try failed. */
+  private claimSlow(cursor: Cursor): number {
+    const { words, lapShift } = this
+    let fresh = false
+    for (;;) {
+      const index = this.states + cursor.index
+      const state = load(words, index)
+      const ahead = lapsAhead(state, cursor.lap, lapShift)
+      if (ahead > 0 || (ahead === 0 && !isFree(state))) this.advance(cursor, this.base + TAIL)
+      else if (ahead === 0) {
+        if (compareExchange(words, index, state, claimed(cursor.agent.tag, SENDING, cursor.lap)) === state) return DONE
+      } else if (!fresh) {
+        // Laps in claims are short: what is to be believed was seen from a position that is not old.
+        this.follow(cursor, this.base + TAIL)
+        fresh = true
+      } else if (this.isLeft(state)) this.freeLeft(index, state, cursor.lap)
+      else return isClaim(state) && phaseOfClaim(state) !== SENDING ? UNDERWAY : NOTHING
+    }
+  }
+
+  /** The same for the receivers' end. Passes over holes. */
+  private takeSlow(cursor: Cursor): number {
+    const { words, lapShift } = this
+    let fresh = false
+    for (;;) {
+      const index = this.states + cursor.index
+      const state = load(words, index)
+      const ahead = lapsAhead(state, cursor.lap, lapShift)
+      const mine = claimed(cursor.agent.tag, TAKING, cursor.lap)
+      if (ahead > 0) this.advance(cursor, this.base + HEAD)
+      else if (ahead < 0 || isFree(state)) {
+        if (fresh) return NOTHING
+        this.follow(cursor, this.base + HEAD)
+        fresh = true
+      } else if (isClaim(state)) {
+        if (phaseOfClaim(state) !== SENDING) this.advance(cursor, this.base + HEAD)
+        else if (isOwnerAlive(words, tagOf(state))) return UNDERWAY
+        else if (compareExchange(words, index, state, mine) === state) {
+          add(words, this.base + LOST, 1)
+          this.pass(cursor, index)
+        }
+      } else if (state === hole(cursor.lap)) {
+        if (compareExchange(words, index, state, mine) === state) this.pass(cursor, index)
+      } else if (compareExchange(words, index, state, mine) === state) return DONE
+    }
+  }
+
+  /** A slot without a message, which this agent has claimed, is free for the next lap. */
+  private pass(cursor: Cursor, index: number): void {
+    store(this.words, index, free((cursor.lap + 1) & this.lapMask))
+    this.advance(cursor, this.base + HEAD)
+  }
+
+  /** Whether the slot at the far end of a full ring has no message and nobody who will free it. */
+  private isLeft(state: number): boolean {
+    return isClaim(state) ? !isOwnerAlive(this.words, tagOf(state)) : isHole(state)
+  }
+
+  /**
+   * Such a slot becomes free for `lap`. A sender that stands before it knows that receivers have claimed everything older, so that it is
+   * the next for them: passing over it is claiming it in their place (N1).
+   */
+  private freeLeft(index: number, state: number, lap: number): void {
+    const { words, codec } = this
+    const mine = claimed(this.tail.get().agent.tag, FREEING, (lap - 1) & this.lapMask)
+    if (compareExchange(words, index, state, mine) !== state) return
+    if (isClaim(state)) {
+      add(words, this.base + LOST, 1)
+      // One that died while FREEING may have freed it, and one that was SENDING may have written half of it.
+      if (phaseOfClaim(state) === TAKING && !codec.fixed) codec.free?.(this.region, this.slotsAt + (index - this.states) * this.stride)
+    }
+    store(words, index, free(lap))
+  }
+
+  /** Reads a value that may own memory outside its slot, and frees that. */
+  private readOwning(freeing: number, state: number, at: number, next: number): T {
+    const { words, region, codec } = this
+    try {
+      return codec.read(region, at)
+    } finally {
+      store(words, state, freeing)
+      codec.free?.(region, at)
+      store(words, state, next)
+    }
+  }
+
+  private advance(cursor: Cursor, hint: number): void {
+    if (++cursor.index === this.capacity) {
+      cursor.index = 0
+      cursor.lap = (cursor.lap + 1) & this.lapMask
+    }
+    if ((cursor.index & (HINT_EVERY - 1)) === 0) this.tell(cursor, hint)
+  }
+
+  /** Moves the hint on to the cursor, unless it is further already (N3). */
+  private tell(cursor: Cursor, hint: number): void {
+    const mine = (cursor.lap << this.bits) | cursor.index
+    const there = load(this.words, hint)
+    if (this.isAfter(mine, there) && compareExchange(this.words, hint, there, mine) === there) cursor.seen = mine
+  }
+
+  /** The hint has changed: the cursor goes to whichever is further, or to the hint when that makes no sense (N4). */
+  private follow(cursor: Cursor, hint: number): void {
+    const there = load(this.words, hint)
+    cursor.seen = there
+    const lap = (there >>> this.bits) & this.lapMask
+    const ahead = ((cursor.lap - lap) << this.lapShift) >> this.lapShift
+    if (ahead >= 0 && ahead <= 1 && !this.isAfter(there, (cursor.lap << this.bits) | cursor.index)) return
+    cursor.lap = lap
+    cursor.index = there & this.indexMask
+  }
+
+  private isAfter(a: number, b: number): boolean {
+    return ((a - b) << this.shift) >> this.shift > 0
+  }
+
+  /** Where an end is: the hint, and the positions after it that were claimed. */
+  private walked(end: number): { index: number; lap: number } {
+    const { words, lapShift, capacity } = this
+    const there = load(words, this.base + end)
+    let index = there & this.indexMask
+    let lap = (there >>> this.bits) & this.lapMask
+    // Bounded: who moves the end on meanwhile could keep this going.
+    for (let steps = 0; steps < 2 * capacity; steps++) {
+      const state = load(words, this.states + index)
+      const ahead = lapsAhead(state, lap, lapShift)
+      const passed = ahead > 0 || (ahead === 0 && (end === TAIL ? !isFree(state) : isClaim(state) ? phaseOfClaim(state) !== SENDING : state === hole(lap)))
+      if (!passed) break
+      if (++index === capacity) {
+        index = 0
+        lap = (lap + 1) & this.lapMask
+      }
+    }
+    return { index, lap }
+  }
+}

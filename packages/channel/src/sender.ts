@@ -1,0 +1,124 @@
+/** The sending end of a channel. */
+import { type Codec, type Handle, type Region } from '@heddle/atomics'
+import { Place } from '@heddle/atomics/internal'
+import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
+import { Agent, block, DoneFiber, FiberWait, promise, throwIfCancelled } from '@heddle/park/internal'
+import { Endpoint, openFlavor } from './endpoint.js'
+import { ClosedError } from './errors.js'
+import type { Flavor } from './flavor.js'
+import { HEAD_BYTES } from './layout.js'
+import { type Batch, BatchOperation, SendOperation } from './operations.js'
+import { DONE } from './ring.js'
+
+/** Sends what a list holds, in order. */
+class SendBatch<T> implements Batch {
+  moved = 0
+  constructor(
+    private readonly flavor: Flavor<T>,
+    private readonly values: ArrayLike<T>,
+  ) {}
+  move(): boolean {
+    const { flavor, values } = this
+    try {
+      while (this.moved < values.length && flavor.offer(values[this.moved]!) === DONE) this.moved++
+    } catch (error) {
+      // What was sent before counts; the next call gets the error.
+      if (!(error instanceof ClosedError) || this.moved === 0) throw error instanceof ClosedError ? new ClosedError(values, error.reason) : error
+      return true
+    }
+    return this.moved === values.length
+  }
+}
+
+/**
+ * The sending end of a channel; any number of agents may open it and send at the same time.
+ *
+ * A message is encoded into the channel's memory by its codec and is visible to receivers at once. What one agent sends arrives in the
+ * order in which it was sent. A send that ends with an error has not sent its message. @example
+ * const [tx, rx] = channel<string>({ codec: utf8(200) })
+ * worker.postMessage(tx.toHandle())    // there: Sender.fromHandle(handle).send('hello')
+ * for await (const text of rx) console.log(text)
+ */
+export class Sender<T> extends Endpoint<T> {
+  static readonly kind = 'Sender'
+  /** Of the fixed part; `channelBytes(codec, capacity)` is the whole. */
+  static readonly BYTES = HEAD_BYTES
+  static readonly ALIGN = 64
+
+  /** For `channel()`, `at` and `fromHandle`; not for others. */
+  constructor(place: Place, codec?: Codec<T>) {
+    super(place, openFlavor(place.region, place.at, codec))
+  }
+
+  /** Opens the sender of the channel at a byte offset. @throws DisposedError when none lives there, NotShareableError for an unknown codec. */
+  static at<T = unknown>(region: Region, at: number): Sender<T> {
+    return new Sender<T>(Place.open(region, at, Sender))
+  }
+
+  /** Opens what a handle names. @throws DisposedError, InvalidArgumentError, NotShareableError for an unknown codec. */
+  static fromHandle<T = unknown>(handle: Handle): Sender<T> {
+    return new Sender<T>(Place.openHandle(handle, Sender))
+  }
+
+  /**
+   * Sends a message; blocks the thread while the channel is full. Spins briefly first while another core can make progress.
+   * @throws ClosedError with the message as `value`, TimeoutError, the token's reason, BlockingNotAllowedError, DisposedError, RegionFullError,
+   * and what the codec throws for the value
+   */
+  send(value: T, options?: BlockingOptions): void {
+    this.assertLive()
+    if (options?.signal !== undefined) throwIfCancelled(options.signal)
+    if (this.flavor.offer(value) === DONE) return
+    block(new SendOperation(Agent.of(this.region), this.flavor, value), options, 'sendAsync()')
+  }
+
+  /** As `send`, as a promise. A pending one keeps the process alive unless `ref` is false. */
+  sendAsync(value: T, options?: AsyncOptions): Promise<void> {
+    return promise(() => {
+      this.assertLive()
+      return new SendOperation(Agent.of(this.region), this.flavor, value)
+    }, options)
+  }
+
+  /** As `send`, in a fiber: `yield* tx.sendFiber(value)`. */
+  sendFiber(value: T, options?: WaitOptions): FiberOperation<void> {
+    this.assertLive()
+    if (options?.signal !== undefined) throwIfCancelled(options.signal)
+    if (this.flavor.offer(value) === DONE) return new DoneFiber(undefined)
+    return new FiberWait(new SendOperation(Agent.of(this.region), this.flavor, value), options, 'sendFiber()')
+  }
+
+  /** Sends a message if there is room; never waits. @returns whether it was sent. @throws ClosedError with the message, what the codec throws */
+  trySend(value: T): boolean {
+    this.assertLive()
+    return this.flavor.tryOffer(value)
+  }
+
+  /**
+   * Sends all values of a list, in order; blocks the thread while the channel is full.
+   * @returns how many were sent: fewer than there are only when the channel was closed, or the time was over, after the first of them
+   * @throws as `send`, when none was sent; `ClosedError.value` is the list
+   */
+  sendMany(values: ArrayLike<T>, options?: BlockingOptions): number {
+    this.assertLive()
+    return block(this.batch(values), options, 'sendManyAsync()')
+  }
+
+  /** As `sendMany`, as a promise. */
+  sendManyAsync(values: ArrayLike<T>, options?: AsyncOptions): Promise<number> {
+    return promise(() => {
+      this.assertLive()
+      return this.batch(values)
+    }, options)
+  }
+
+  /** As `sendMany`, in a fiber. */
+  sendManyFiber(values: ArrayLike<T>, options?: WaitOptions): FiberOperation<number> {
+    this.assertLive()
+    return new FiberWait(this.batch(values), options, 'sendManyFiber()')
+  }
+
+  private batch(values: ArrayLike<T>): BatchOperation<T> {
+    return new BatchOperation(Agent.of(this.region), this.flavor, new SendBatch(this.flavor, values), true)
+  }
+}
