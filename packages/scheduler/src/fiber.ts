@@ -60,7 +60,9 @@ export interface FiberExtras {
   locals: Map<FiberLocal<unknown>, unknown> | undefined
   /** Why it was cancelled. */
   reason: unknown
-  /** Stops listening to the signal that cancels it. */
+  /** Whether its time is over or its token cancelled at a moment, for safepoints. */
+  expired: ((moment: number) => { reason: unknown } | undefined) | undefined
+  /** Stops listening to the time limit and the signal that cancel it. */
   unlisten: (() => void) | undefined
 }
 
@@ -202,6 +204,6 @@ export class Fiber<T = unknown> implements Waker {
 
   /** @internal */
   extend(): FiberExtras {
-    return (this.extras ??= { name: undefined, locals: undefined, reason: undefined, unlisten: undefined })
+    return (this.extras ??= { name: undefined, locals: undefined, reason: undefined, expired: undefined, unlisten: undefined })
   }
 }

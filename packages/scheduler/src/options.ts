@@ -33,6 +33,8 @@ export interface SpawnOptions {
   priority?: Priority
   /** For people: in `stats()`, errors and traces. */
   name?: string
-  /** Cancels the fiber with its reason. */
+  /** Cancels the fiber with a `TimeoutError` when it has not ended so many ms after it was spawned; loops learn it at their safepoints. */
+  timeout?: number
+  /** Cancels the fiber with its reason. A `CancelToken` reaches loops too, at their safepoints. */
   signal?: WaitOptions['signal']
 }

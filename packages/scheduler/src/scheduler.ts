@@ -49,12 +49,13 @@ import {
   WAKE_BIT,
 } from './fiber-bits.js'
 import { FiberTable } from './fiber-table.js'
-import { watch } from './limit.js'
+import { expiry, watch } from './limit.js'
 import type { SchedulerHooks, SchedulerOptions, SpawnOptions } from './options.js'
 import { LONGEST_INTERVAL, type Preemption, PREEMPTION } from './preemption.js'
 import { LEVELS, levelOf, NORMAL_LEVEL, SHARE_MASK, SHARES } from './priority.js'
 import { ReadySet } from './ready-set.js'
 import { count, type SchedulerStats } from './stats.js'
+import { throwUnobserved } from './unobserved.js'
 
 const IDLE = 0
 const ENDED = 1
@@ -167,7 +168,7 @@ export class Scheduler {
    */
   run(): void {
     this.drive(undefined, 'run')
-    this.reportUnobserved()
+    throwUnobserved(this.unobserved)
   }
 
   /**
@@ -179,7 +180,7 @@ export class Scheduler {
       const settle = (): void => {
         this.eventLoop.release()
         try {
-          this.reportUnobserved()
+          throwUnobserved(this.unobserved)
           resolve()
         } catch (error) {
           reject(error as Error)
@@ -281,7 +282,6 @@ export class Scheduler {
 
   /** @internal Calls `expire` once when the time limit has passed or the signal fires; returns how to stop that. */
   watch(options: WaitOptions, expire: (error: unknown) => void): () => void {
-    this.watched++
     let isOver = false
     const end = (): boolean => {
       if (isOver) return false
@@ -292,6 +292,8 @@ export class Scheduler {
     const stop = watch(this.agent, options, (error) => {
       if (end()) expire(error)
     })
+    // Not before: it may throw. If it has expired already, this makes up for what `end` took away.
+    this.watched++
     return () => {
       if (end()) stop()
     }
@@ -314,20 +316,32 @@ export class Scheduler {
     this.spawned++
     this.sets[level]!.add(slot)
     this.nonempty |= 1 << level
-    if (options !== undefined) this.configure(fiber as Fiber, options)
+    if (options !== undefined) {
+      try {
+        this.configure(fiber as Fiber, options)
+      } catch (error) {
+        this.cancelFiber(fiber as Fiber, error)
+        throw error
+      }
+    }
     if (this.hooks !== undefined) this.hooks.spawn?.(fiber as Fiber)
     if (this.eventLoop.isWaitedFor) this.eventLoop.queueTurn()
     return fiber
   }
 
-  private configure(fiber: Fiber, { name, signal }: SpawnOptions): void {
+  private configure(fiber: Fiber, { name, signal, timeout }: SpawnOptions): void {
     if (name !== undefined) fiber.extend().name = name
-    if (signal === undefined) return
-    if (isAbortSignal(signal) ? signal.aborted : signal.isCancelled) {
+    if (signal === undefined && timeout === undefined) return
+    if (signal !== undefined && (isAbortSignal(signal) ? signal.aborted : signal.isCancelled)) {
       this.cancelFiber(fiber, signal.reason)
       return
     }
-    fiber.extend().unlisten = this.watch({ signal }, (reason) => this.cancelFiber(fiber, reason))
+    const extras = fiber.extend()
+    extras.expired = expiry(fiber, { signal, timeout }, this.clock())
+    extras.unlisten = this.watch({ signal, timeout }, (reason) => {
+      extras.expired = undefined
+      this.cancelFiber(fiber, reason)
+    })
   }
 
   /** Runs the loop until `until`, or every fiber, has ended, and sleeps in between. */
@@ -516,6 +530,7 @@ export class Scheduler {
     const moment = this.clock()
     const before = state.seen
     state.seen = moment
+    this.throwIfExpired(fiber, moment)
     if (state.sliceEnd === 0) state.sliceEnd = before + this.timeSlice
     else this.adapt(fiber, state, moment - before)
     const level = levelIn(bits)
@@ -523,6 +538,16 @@ export class Scheduler {
     fiber.bits |= PREEMPT_BIT
     this.stepsLeft = 1
     return true
+  }
+
+  private throwIfExpired({ extras }: Fiber, moment: number): void {
+    const expired = extras?.expired?.(moment)
+    if (extras === undefined || expired === undefined) return
+    extras.unlisten?.()
+    extras.expired = extras.unlisten = undefined
+    this.current!.bits |= DELIVERED_BIT
+    extras.reason = expired.reason
+    throw expired.reason
   }
 
   /** Chooses how many safepoints a fiber passes before the next look, from how long the last ones took. */
@@ -546,17 +571,6 @@ export class Scheduler {
     }
     if (!canBlock()) throw new BlockingNotAllowedError('the fibers that are left wait, and this agent may not block: use runAsync() or joinAsync()')
     this.agent.block()
-  }
-
-  private reportUnobserved(): void {
-    if (this.unobserved.size === 0) return
-    const failed = [...this.unobserved]
-    this.unobserved.clear()
-    if (failed.length === 1) throw failed[0]!.content
-    throw new AggregateError(
-      failed.map((fiber) => fiber.content),
-      `${failed.length} fibers failed and were not joined: ${failed.map((fiber) => fiber.name).join(', ')}`,
-    )
   }
 
   private settleFinishers(): void {

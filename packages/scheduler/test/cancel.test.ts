@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { CancelledError, Parker, sleepFiber } from '@heddle/park'
+import { InvalidArgumentError, Region } from '@heddle/atomics'
+import { CancelledError, Parker, sleepFiber, TimeoutError } from '@heddle/park'
+import { QUEUE_BYTES } from '@heddle/park/internal'
 import { awaitFiber, type Fiber, preemptible, safepoint, Scheduler } from '../src/index.js'
 
 describe('cancel', () => {
@@ -173,6 +175,70 @@ describe('cancel', () => {
     const never = scheduler.spawn(body, { signal: controller.signal })
     expect(never.state).toBe('cancelled')
     scheduler.run()
+  })
+
+  it('by its time limit: where it waits, and in a loop that never yields', () => {
+    const scheduler = new Scheduler()
+    const asleep = scheduler.spawn(
+      function* () {
+        yield* sleepFiber(1e9)
+      },
+      { timeout: 1 },
+    )
+    expect(() => asleep.join()).toThrow(TimeoutError)
+    expect(asleep.state).toBe('cancelled')
+    const clock = { now: 0 }
+    const manual = new Scheduler({ clock: () => clock.now, timeSlice: 1e6 })
+    const caught: unknown[] = []
+    const looping = manual.spawn(
+      function* () {
+        try {
+          for (;;) {
+            clock.now++
+            safepoint()
+          }
+        } catch (error) {
+          caught.push(error)
+        }
+        // It is told once.
+        for (let i = 0; i < 1000; i++) safepoint()
+        throw caught[0]
+      },
+      { timeout: 500_000, name: 'looping' },
+    )
+    manual.run()
+    expect(caught[0]).toBeInstanceOf(TimeoutError)
+    expect((caught[0] as Error).message).toContain('looping')
+    expect(looping.state).toBe('cancelled')
+    const quick = scheduler.spawn(
+      function* () {
+        return 1
+      },
+      { timeout: 10_000 },
+    )
+    expect(quick.join()).toBe(1)
+    const { spawned, cancelled } = scheduler.stats()
+    expect(() => scheduler.spawn(function* () {}, { timeout: -1 })).toThrow(InvalidArgumentError)
+    expect(scheduler.stats()).toMatchObject({ spawned: spawned + 1, cancelled: cancelled + 1, fibers: [] })
+    scheduler.run()
+  })
+
+  it('by a token of another thread, in a loop that never yields', () => {
+    const region = Region.create({ bytes: 1 << 20, agents: 4 })
+    // What park asks of a token; the flag is set here as another thread would set it.
+    const token = { isCancelled: false, reason: new Error('from elsewhere'), region, waiters: region.alloc(QUEUE_BYTES) >> 2 }
+    const scheduler = new Scheduler({ region })
+    const fiber = scheduler.spawn(
+      function* () {
+        for (let i = 0; ; i++) {
+          if (i === 1000) token.isCancelled = true
+          safepoint()
+        }
+      },
+      { signal: token },
+    )
+    expect(() => fiber.join()).toThrow('from elsewhere')
+    expect(fiber.state).toBe('cancelled')
   })
 
   it('closes an iterator that has no throw', () => {
