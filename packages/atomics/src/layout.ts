@@ -39,6 +39,8 @@ export const H_ROOTS = 48
 export const ROOT_COUNT = 16
 /** Root slot of park: the hash table of addresses. */
 export const ROOT_PARK_TABLE = 0
+/** Root slot of cancel: the pool of token nodes. */
+export const ROOT_CANCEL_POOL = 1
 
 export const FLAG_DEBUG = 1
 export const FLAG_METRICS = 2
@@ -82,6 +84,9 @@ export const A_HOLDS = 36
 export const A_PENDING = 37
 /** Tag of the agent that A_PENDING speaks of: a later owner of the slot finds its predecessor's here. */
 export const A_PENDING_OWNER = 38
+/** Word index of the token node that this agent is cancelling, and its header; 0: none. See park's cancel-tree.ts. */
+export const A_CANCELLING = 39
+export const A_CANCELLING_HEADER = 40
 /** Middle level of the ready bitmap: 32 words, one bit for each chunk of waiters. */
 export const A_READY_MIDDLE = 48
 

@@ -23,11 +23,10 @@ import type { Agent, Resumable } from './agent.js'
 import { BlockingNotAllowedError, type ShutdownError, TimeoutError } from './errors.js'
 import { CANCELLED, CASE_TOKEN, GRANTED, KIND_FIBER, KIND_PROMISE, KIND_THREAD, NOTIFIED, W_MAIN, W_STATE, W_WANT, WAITING } from './layout.js'
 import { type BlockingOptions, type CancelSignal, deadlineOf, isAbortSignal, type WaitOptions } from './options.js'
-import { enqueueLink, firstOf, lockQueue, nextOf, settle, unlink, unlockQueue } from './queue.js'
-import { cancel, claim, mainOf, phaseOf } from './record.js'
+import { enqueueLink, lockQueue, settle, unlockQueue } from './queue.js'
+import { cancel, phaseOf } from './record.js'
 import type { Timer } from './timer-wheel.js'
 import { BLOCKED, runningFiber, type Waker } from './waker.js'
-import { announce, deliver } from './wake.js'
 
 /** One operation that may have to wait. Made for one use. */
 export abstract class Operation<T> {
@@ -61,8 +60,9 @@ function isClaimed(phase: number): boolean {
   return phase === NOTIFIED || phase === GRANTED
 }
 
-/** Takes a record that can be linked into a token's queue; before anything is changed (O1). @throws InvalidArgumentError, RegionFullError */
+/** Takes a record that can be linked into a token's queue, 0 for a token that never fires; before anything is changed (O1). @throws InvalidArgumentError, RegionFullError */
 function acquireLink(agent: Agent, token: CancelSignal): number {
+  if (token.waiters === 0) return 0
   if (token.region !== agent.region)
     throw new InvalidArgumentError('the token lives in another region than what is waited for: make both in one region')
   return agent.acquire(KIND_THREAD)
@@ -86,24 +86,6 @@ function dropLink(agent: Agent, link: number): void {
   agent.slab.release(link)
 }
 
-/** Ends every wait that is linked into a token's queue, after the token's flag was set. What `cancel()` calls. */
-export function cancelWaiters(agent: Agent, q: number): void {
-  const { words } = agent
-  const claimed: number[] = []
-  lockQueue(agent, q)
-  for (let r = firstOf(words, q), next = 0; r !== 0; r = next) {
-    next = nextOf(words, r)
-    const main = mainOf(words, r)
-    if (claim(words, main, CANCELLED, CASE_TOKEN)) {
-      announce(agent, main)
-      claimed.push(main)
-    }
-    unlink(words, q, r)
-  }
-  unlockQueue(agent, q)
-  for (const main of claimed) deliver(agent, main)
-}
-
 /**
  * Runs an operation and blocks the thread until it is done.
  * @param instead names what to call where the agent may not block
@@ -117,24 +99,27 @@ export function block<T>(operation: Operation<T>, options: BlockingOptions | und
     throw new TypeError(`an AbortSignal can't fire while its thread is blocked: pass a CancelToken, or use ${instead}`)
   assertMayBlock(options, instead)
   if (hasFired(token)) throw token!.reason
+  const until = Math.min(deadline, token?.deadline ?? Infinity)
   const record = (operation.record = agent.acquire(KIND_THREAD))
   let link = 0
   try {
     if (token !== undefined) link = acquireLink(agent, token)
     if (operation.begin()) return operation.result
-    if (token !== undefined) linkToken(agent, token, link, record)
+    if (link !== 0) linkToken(agent, token!, link, record)
     for (;;) {
       if (hasFired(token) && cancel(agent.words, record)) {
         operation.abandon()
         throw token!.reason
       }
-      const state = sleepThread(agent, record, deadline)
+      const state = sleepThread(agent, record, until)
       const phase = phaseOf(state)
       if (isClaimed(phase)) {
         if (operation.resume(state)) return operation.result
       } else if (phase === CANCELLED) {
         operation.abandon()
         throw token!.reason
+      } else if (until < deadline && now() < deadline) {
+        token!.expire?.()
       } else if (cancel(agent.words, record)) {
         operation.abandon()
         if (operation.timedOut?.() === true) return operation.result
@@ -285,14 +270,17 @@ export class Pending<T> implements Resumable {
 
   private listen(deadline: number): void {
     const { operation, signal } = this
-    if (deadline !== Infinity) this.timer = operation.agent.after(deadline, () => this.expire())
+    const { agent } = operation
+    if (signal !== undefined && 'expire' in signal && (signal.deadline ?? Infinity) < deadline)
+      this.timer = agent.after(signal.deadline!, () => signal.expire!())
+    else if (deadline !== Infinity) this.timer = agent.after(deadline, () => this.expire())
     if (signal === undefined) return
     if (isAbortSignal(signal)) {
       const onAbort = (this.onAbort = (): void => void this.giveUp(signal.reason, true))
       effect(() => signal.addEventListener('abort', onAbort, { once: true }))
       if (signal.aborted) onAbort()
-    } else {
-      linkToken(operation.agent, signal, this.link, operation.record)
+    } else if (this.link !== 0) {
+      linkToken(agent, signal, this.link, operation.record)
       this.lookAtToken()
     }
   }

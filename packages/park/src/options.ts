@@ -14,8 +14,12 @@ export interface CancelSignal {
   /** What waits throw. */
   readonly reason: unknown
   readonly region: Region
-  /** Word index of the queue (QUEUE_BYTES, see layout.ts) that waits link themselves into. */
+  /** Word index of the queue (QUEUE_BYTES, see layout.ts) that waits link themselves into; 0: it never fires, in no region. */
   readonly waiters: number
+  /** When it fires by itself, in ms as `now()`: a wait sleeps no longer, whatever becomes of the agent that was to fire it. */
+  readonly deadline?: number | undefined
+  /** Fires it if its deadline has passed and nothing has fired it yet. A token with a deadline has it. */
+  expire?(): void
 }
 
 /** Limits of a wait. */

@@ -37,6 +37,7 @@ import {
   STATUS_SHIFT,
 } from '@heddle/atomics/internal'
 import type { Agent } from './agent.js'
+import { finishCancelOf } from './cancel-tree.js'
 import { BELL, CANCELLED, CASE_RECHECK, CASE_TOKEN, FREE, GRANTED, NOTIFIED, W_LOCK, W_QUEUE, W_STATE, W_TOKEN, WAITING } from './layout.js'
 import { revokeFrom } from './lock-word.js'
 import { lockQueue, settle, unlockQueue } from './queue.js'
@@ -86,6 +87,7 @@ function finish(agent: Agent, id: number, generation: number): void {
   const { words } = agent
   const record = agentRecord(id) >> 2
   recoverHeir(agent, record)
+  finishCancelOf(agent, record)
   agent.region.reclaim(id)
   const passed: number[] = []
   forEachRecordOf(words, record, (r) => giveBack(agent, r, passed))
