@@ -239,7 +239,7 @@ export class Fate {
 
   /** A point at which the running thread may die, or be declared dead. Asked once for each place in its log. */
   deathPoint(thread: Thread): void {
-    if (thread.askedAt === thread.length || thread.direct > 0 || !this.mayDie(thread)) return
+    if (thread.askedAt === thread.length || thread.preparing || !this.mayDie(thread)) return
     thread.askedAt = thread.length
     const { machine } = this
     const fate = machine.choose(thread, machine.options.zombies === true ? 3 : 2)

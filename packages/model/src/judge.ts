@@ -16,11 +16,11 @@ export class Judge {
 
   readAtomic(thread: Thread, cell: Cell, width: number): void {
     if (cell.published !== null) join(thread.hb, cell.published)
-    if (this.machine.options.races !== false && this.machine.tracks(thread)) this.judgeAtomic(thread, cell, width, ATOMIC_READ)
+    if (this.machine.options.races !== false && !thread.preparing) this.judgeAtomic(thread, cell, width, ATOMIC_READ)
   }
 
   writeAtomic(thread: Thread, cell: Cell, width: number): void {
-    if (this.machine.options.races !== false && this.machine.tracks(thread)) this.judgeAtomic(thread, cell, width, ATOMIC_WRITE)
+    if (this.machine.options.races !== false && !thread.preparing) this.judgeAtomic(thread, cell, width, ATOMIC_WRITE)
     cell.published = thread.hb.slice()
     thread.hb[thread.id]!++
   }
@@ -60,7 +60,7 @@ export class Judge {
     for (let word = from >> 2; word << 2 < end; word++) {
       if (machine.isPlainVisible(thread, cells.cell(word, execution), write)) visible = true
     }
-    if (visible && thread.direct === 0) machine.point(thread)
+    if (visible) machine.point(thread)
     for (let word = from >> 2; word << 2 < end; word++) {
       const cell = cells.cell(word, execution)
       const first = Math.max(from - (word << 2), 0)

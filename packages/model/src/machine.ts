@@ -45,10 +45,6 @@ export class Machine {
   threads: Thread[] = []
   memory = new Memory(1)
   readonly locals = new Map<object, unknown>()
-  /** Some effect touches shared memory: then effects are scheduling points, each with all that it does. */
-  effectsShare = false
-  /** A thread's `before` runs for the first time: its operations happen at once, and are logged. */
-  preparing = false
   setupRandom = new Random(1)
   tracer: Tracer | null = null
   /** Every access is a scheduling point: for replays, which can't know yet what is shared. */
@@ -128,15 +124,13 @@ export class Machine {
   private prepare(thread: Thread): void {
     if (!thread.options.before) return
     this.current = thread
-    thread.direct = 1
-    this.preparing = true
+    thread.preparing = true
     try {
       thread.options.before()
     } catch (error) {
       if (error !== SUSPENDED) this.fail('assertion', `thread ${thread.name} threw ${describe(error)} before it started`, error)
     }
-    this.preparing = false
-    thread.direct = 0
+    thread.preparing = false
     this.current = null
   }
 
@@ -391,7 +385,6 @@ export class Machine {
 
   /** Logs an operation that took effect. */
   note(thread: Thread, operation: number, index: number, value: unknown): void {
-    if (thread.direct > (this.preparing ? 1 : 0)) return
     const at = thread.length
     const signature = operation * OPERATION + index
     thread.signatures[at] = signature
@@ -401,11 +394,6 @@ export class Machine {
     thread.position = thread.length = at + 1
   }
 
-  /** Whether accesses of the thread count: not those of `before`, which come before every thread. */
-  tracks(thread: Thread): boolean {
-    return thread.direct === 0 || thread.live
-  }
-
   // Visibility.
 
   /** Every operation comes here first when it is not replayed. */
@@ -413,7 +401,7 @@ export class Machine {
     if (thread.unwinding || this.ended) this.unwind(thread)
     if (++this.steps > (this.options.maxSteps ?? 20_000)) this.stop(thread, 'livelock', `more than ${this.options.maxSteps ?? 20_000} operations in one execution (maxSteps)`)
     const { cycles } = thread
-    if ((cycles[1]! >= 3 || cycles[2]! >= 6 || cycles[3]! >= 9 || cycles[4]! >= 12) && thread.direct === 0 && thread.freedAt !== thread.length) {
+    if ((cycles[1]! >= 3 || cycles[2]! >= 6 || cycles[3]! >= 9 || cycles[4]! >= 12) && !thread.preparing && thread.freedAt !== thread.length) {
       const period = cycles[1]! >= 3 ? 1 : cycles[2]! >= 6 ? 2 : cycles[3]! >= 9 ? 3 : 4
       this.spin(thread, period)
     }
@@ -431,14 +419,9 @@ export class Machine {
 
   /** Lets an atomic access (or a `peek`) happen when it is its turn; says whether the search has to know of it. */
   admit(thread: Thread, cell: Cell, write: boolean): boolean {
-    if (!this.tracks(thread)) return false
+    if (thread.preparing) return false
     const visible = this.isVisible(thread, cell, write)
-    if (thread.direct === 0) {
-      if (visible) this.point(thread)
-    } else if (!this.effectsShare) {
-      this.effectsShare = true
-      this.stale = true
-    }
+    if (visible) this.point(thread)
     return visible
   }
 
@@ -482,7 +465,7 @@ export class Machine {
 
   /** The time, as the running thread may see it. */
   now(thread: Thread): number {
-    if (this.fate.clockMatters && thread.direct === 0) {
+    if (this.fate.clockMatters && !thread.preparing) {
       this.point(thread)
       this.fate.touchClock(false)
     }
@@ -490,7 +473,7 @@ export class Machine {
   }
 
   advance(thread: Thread | null, milliseconds: number): void {
-    if (thread !== null && this.fate.clockMatters && thread.direct === 0) {
+    if (thread !== null && this.fate.clockMatters && !thread.preparing) {
       this.point(thread)
       this.fate.touchClock(true)
     }

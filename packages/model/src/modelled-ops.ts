@@ -10,7 +10,7 @@ import { ADD, AND, BUFFER, CAS, CHOOSE, COPY, EFFECT, EXCHANGE, FILL, GET, LOAD,
 import { Judge } from './judge.js'
 import type { Machine } from './machine.js'
 import { type BufferCells, type Cell, PLAIN_READ, PLAIN_WRITE } from './memory.js'
-import { describe, native, type View } from './native.js'
+import { native, type View } from './native.js'
 import { PENDING, type Thread, type Waiter, WAITING } from './thread.js'
 
 type Words = Int32Array
@@ -24,6 +24,15 @@ const MODIFY: Record<number, (view: never, index: number, value: never) => Value
   [OR]: native.or as never,
   [XOR]: native.xor as never,
   [EXCHANGE]: native.exchange as never,
+}
+
+/** An effect in the log: its outcome, and where the log goes on behind it. */
+interface Effect {
+  /** -1: it was suspended in its middle. */
+  end: number
+  nextCallback: number
+  threw: boolean
+  outcome: unknown
 }
 
 export class ModelledOps {
@@ -135,9 +144,8 @@ export class ModelledOps {
     if (thread === null) throw new Error('heddle model: the body and its final check can not wait; only threads can')
     if (thread.position < thread.length) return machine.replay(thread, WAIT, index) as 'ok' | 'not-equal' | 'timed-out'
     machine.arrive(thread)
-    if (thread.direct > 0) throw new Error('heddle model: an effect can not wait')
     thread.pauses = 0
-    const cell = this.beginWait(thread, view, index)
+    const cell = this.beginWait(thread, view, index, expected)
     const value = native.load(view as Words, index) as Value
     if (value !== normal(view, expected)) {
       this.sees(thread, cell)
@@ -165,7 +173,7 @@ export class ModelledOps {
     if (thread.position < thread.length) result = machine.replay(thread, WAIT_ASYNC, index) as typeof result
     else {
       machine.arrive(thread)
-      const cell = this.beginWait(thread, view, index)
+      const cell = this.beginWait(thread, view, index, expected)
       const value = native.load(view, index)
       if (value !== normal(view, expected)) result = 'not-equal'
       else if (!(timeout > 0)) result = 'timed-out'
@@ -200,11 +208,15 @@ export class ModelledOps {
     }
   }
 
-  private beginWait(thread: Thread, view: IntegerView, index: number): Cell {
+  private beginWait(thread: Thread, view: IntegerView, index: number, expected: Value): Cell {
     const { machine } = this
     const cells = machine.cells(view)
     if (cells === null) throw new TypeError('a wait needs a view of a SharedArrayBuffer')
     const cell = this.cellOf(cells, view, index)
+    if (thread.preparing) {
+      if (native.load(view as Words, index) === normal(view, expected)) throw new Error('heddle model: what runs before a thread can not wait')
+      return cell
+    }
     machine.isVisible(thread, cell, false)
     machine.point(thread)
     this.judge.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
@@ -247,7 +259,7 @@ export class ModelledOps {
     machine.arrive(thread)
     if (thread.reads.length > 0) {
       thread.pauses++
-      if (thread.pauses > 1 && thread.direct === 0 && thread.freedAt !== thread.length) machine.spin(thread, thread.reads.length)
+      if (thread.pauses > 1 && !thread.preparing && thread.freedAt !== thread.length) machine.spin(thread, thread.reads.length)
       thread.reads = []
     }
     machine.note(thread, PAUSE, 0, undefined)
@@ -277,7 +289,7 @@ export class ModelledOps {
     if (thread === null || cells === null) return view[index]!
     if (thread.position < thread.length) return machine.replay(thread, operation, index) as Value
     machine.arrive(thread)
-    if (machine.tracks(thread)) {
+    if (!thread.preparing) {
       if (operation === PEEK) this.peekable(thread, this.cellOf(cells, view, index))
       else this.judge.plain(thread, cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT, PLAIN_READ)
     }
@@ -310,7 +322,7 @@ export class ModelledOps {
     }
     machine.arrive(thread)
     machine.fate.deathPoint(thread)
-    if (machine.tracks(thread)) this.judge.plain(thread, cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT, PLAIN_WRITE)
+    if (!thread.preparing) this.judge.plain(thread, cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT, PLAIN_WRITE)
     const before = view[index]
     view[index] = value
     const cell = this.cellOf(cells, view, index)
@@ -335,7 +347,7 @@ export class ModelledOps {
     machine.arrive(thread)
     const bytes = length * target.BYTES_PER_ELEMENT
     if (to !== null) machine.fate.deathPoint(thread)
-    if (machine.tracks(thread) && bytes > 0) {
+    if (!thread.preparing && bytes > 0) {
       if (from !== null) this.judge.plain(thread, from, source.byteOffset + sourceIndex * source.BYTES_PER_ELEMENT, bytes, PLAIN_READ)
       if (to !== null) this.judge.plain(thread, to, target.byteOffset + targetIndex * target.BYTES_PER_ELEMENT, bytes, PLAIN_WRITE)
     }
@@ -359,7 +371,7 @@ export class ModelledOps {
     }
     machine.arrive(thread)
     machine.fate.deathPoint(thread)
-    if (machine.tracks(thread) && length > 0) this.judge.plain(thread, cells, target.byteOffset + index * target.BYTES_PER_ELEMENT, length * target.BYTES_PER_ELEMENT, PLAIN_WRITE)
+    if (!thread.preparing && length > 0) this.judge.plain(thread, cells, target.byteOffset + index * target.BYTES_PER_ELEMENT, length * target.BYTES_PER_ELEMENT, PLAIN_WRITE)
     target.fill(value, index, index + length)
     this.changed(thread, null)
     this.done(thread, FILL, target, index, undefined, null)
@@ -401,24 +413,39 @@ export class ModelledOps {
     })
   }
 
+  /**
+   * Runs what has consequences outside of shared memory: once, replays have its result. If it does operations itself and another
+   * thread takes over in its middle, it is run again up to there, like any code of a thread.
+   */
   effect<T>(run: () => T): T {
     const { machine } = this
-    if (machine.current === null || machine.current.direct > (machine.preparing ? 1 : 0)) return run()
-    const outcome = this.once(EFFECT, (thread) => {
-      if (machine.effectsShare) machine.point(thread!)
-      thread!.direct++
-      try {
-        return { value: run() }
-      } catch (error) {
-        if (thread!.unwinding) throw error
-        machine.tracer?.(thread!, 'effect', '', describe(error), 'throws')
-        return { error }
-      } finally {
-        thread!.direct--
+    const thread = machine.current
+    if (thread === null) return run()
+    let effect: Effect
+    if (thread.position < thread.length) {
+      effect = machine.replay(thread, EFFECT, 0) as Effect
+      if (effect.end >= 0) {
+        thread.position = effect.end
+        thread.nextCallback = effect.nextCallback
+        if (effect.threw) throw effect.outcome
+        return effect.outcome as T
       }
-    }) as { value?: T; error?: unknown }
-    if ('error' in outcome) throw outcome.error
-    return outcome.value as T
+    } else {
+      machine.arrive(thread)
+      effect = { end: -1, nextCallback: 0, threw: false, outcome: undefined }
+      machine.note(thread, EFFECT, 0, effect)
+    }
+    try {
+      effect.outcome = run()
+    } catch (error) {
+      if (thread.unwinding) throw error
+      effect.threw = true
+      effect.outcome = error
+    }
+    effect.end = thread.length
+    effect.nextCallback = thread.nextCallback
+    if (effect.threw) throw effect.outcome
+    return effect.outcome as T
   }
 
   /** A value of the search's choosing. */

@@ -80,8 +80,8 @@ export class Thread {
   granted = false
   /** It was picked for a turn of its event loop. */
   turnGranted = false
-  /** Operations happen at once, without scheduling (in `before` and in effects). */
-  direct = 0
+  /** Its `before` runs for the first time: operations happen at once, without scheduling. */
+  preparing = false
   result: unknown = undefined
   locals: Map<object, unknown> | null = null
 

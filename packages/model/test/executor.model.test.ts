@@ -80,6 +80,56 @@ describe('replay', () => {
     })
   })
 
+  test('an effect may do operations, and wait: other threads run in its middle', () => {
+    const report = model(
+      'effects with operations',
+      ({ spawn }) => {
+        const view = words(3)
+        const done: string[] = []
+        for (const name of ['a', 'b']) {
+          spawn(() => {
+            ops.effect(() => {
+              while (Atomics.compareExchange(view, 0, 0, 1) !== 0) Atomics.wait(view, 0, 1)
+              Atomics.add(view, 1, 1)
+              Atomics.store(view, 0, 0)
+              Atomics.notify(view, 0)
+              done.push(name)
+            })
+            Atomics.add(view, 2, 1)
+            Atomics.add(view, 2, 1)
+          })
+        }
+        return () => {
+          expect([view[1], view[2]]).toEqual([2, 4])
+          expect([...done].sort()).toEqual(['a', 'b'])
+        }
+      },
+      { preemptions: Infinity },
+    )
+    expect(report.executions).toBeGreaterThan(10)
+  })
+
+  test('what runs before a thread is part of it, in one piece', () => {
+    model('before', ({ spawn }) => {
+      const view = words(2)
+      const local = ops.agentLocal(() => Atomics.add(view, 0, 1))
+      const threads = [0, 1].map(() =>
+        spawn(
+          () => {
+            Atomics.add(view, 1, 1)
+            Atomics.add(view, 1, 1)
+            return local.get()
+          },
+          { before: () => void ops.effect(() => local.get()) },
+        ),
+      )
+      return () => {
+        expect(view[1]).toBe(4)
+        expect(threads.map(({ outcome }) => outcome)).toEqual(['finished', 'finished'])
+      }
+    })
+  })
+
   test('agent-local values are new in each run of each thread', () => {
     const local = ops.agentLocal(() => ({ count: 0 }))
     model('agent-local', ({ spawn }) => {

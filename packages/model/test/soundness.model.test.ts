@@ -1,599 +1,125 @@
-/**
- * Runs the fibers of one agent: picks the next, steps it, and sleeps when none can run.
- *
- * Source     Priority bitmaps as in Linux's O(1) scheduler, with guaranteed shares instead of two arrays; slots with generations as in slabs.
- * Layout     `table.fibers[slot]` is the fiber that lives in a slot; `sets[level]` has the slots that are runnable; `nonempty` has a bit for each level
- *            whose set may not be empty. All of it is private to the agent: a wake from another thread arrives through park's ready bitmap in the
- *            region, and becomes a call of `Fiber.wake` on this agent (park/agent.ts).
- *   driven by      until                       when nothing is runnable
- *   run, join,     all, or one, have ended     park's `block`: the thread sleeps until something of this agent is ready, or a timer is due
- *   blockOn
- *   tick           the budget is used up       returns
- *   runAsync,      all, or one, have ended     back to the event loop; `wake` schedules the next turn
- *   joinAsync
- * Invariants S1 One loop at a time (`active`), and none inside a fiber: a fiber that could run the loop would wait for itself.
- *            S2 `runningFiber` is a fiber's waker while that fiber is stepped, and undefined when anything but hooks and joiners runs.
- *            S3 `external` counts the fibers that are blocked on what may come from outside (not LOCAL), `watched` the time limits and signals. While
- *               both are 0 only fibers and the event loop can wake fibers, so a blocking `run` with nothing runnable is a deadlock.
- *            S4 `clock` is read every few steps, not at each: at first after one, then at twice the distance as long as that stays below an eighth of
- *               the slice. So the loop neither overruns its budget by much nor pays for the clock at each switch (25 to 40 ns in V8).
- * Progress   see priority.ts for the shares, ready-set.ts for the rotation: a runnable fiber is stepped after at most 32 * n others.
- */
-import { InvalidArgumentError, Region } from '@heddle/atomics'
-import { canBlock } from '@heddle/atomics/internal'
-import { now } from '@heddle/atomics/ops'
-import { BlockingNotAllowedError, DeadlockError, type WaitOptions } from '@heddle/park'
-import { Agent, BLOCKED, isAbortSignal, runningFiber } from '@heddle/park/internal'
-import { type Choice, Replay, Seeded, type Trace } from './choice.js'
-import { EventLoop } from './event-loop.js'
-import { Fiber, type FiberBody } from './fiber.js'
-import {
-  BLOCKED_PHASE,
-  CANCELLED,
-  CANCEL_BIT,
-  CREATED,
-  DELIVERED_BIT,
-  FAILED_BIT,
-  FINISHED,
-  GENERATOR_BIT,
-  INTERVAL_MASK,
-  INTERVAL_SHIFT,
-  LEVEL_MASK,
-  LEVEL_SHIFT,
-  LOCAL_BIT,
-  PHASE_MASK,
-  PREEMPTED,
-  PREEMPT_BIT,
-  READY,
-  RUNNING,
-  WAKE_BIT,
-} from './fiber-bits.js'
-import { FiberTable } from './fiber-table.js'
-import { watch } from './limit.js'
-import type { SchedulerHooks, SchedulerOptions, SpawnOptions } from './options.js'
-import { LONGEST_INTERVAL, type Preemption, PREEMPTION } from './preemption.js'
-import { LEVELS, levelOf, NORMAL_LEVEL, SHARE_MASK, SHARES } from './priority.js'
-import { ReadySet } from './ready-set.js'
-import { count, type SchedulerStats } from './stats.js'
+import { add, compareExchange, effect, get, load, notify, now, pause, peek, set, store, sub, wait, waitAsync } from '@heddle/atomics/ops'
+import { expect, test } from 'vitest'
+import { check, full, type ModelContext, type ModelOptions } from '../src/index.js'
 
-const IDLE = 0
-const ENDED = 1
-const SPENT = 2
-
-const LONGEST_STRIDE = 64
-
-/**
- * A scheduler of fibers (green threads) on the calling agent. Single-threaded use needs no worker.
- *
- * @example
- * const scheduler = new Scheduler()
- * for (const name of ['a', 'b']) {
- *   scheduler.spawn(function* () {
- *     for (let i = 0; i < 2; i++) {
- *       console.log(name, i)
- *       yield
- *     }
- *   })
- * }
- * scheduler.run() // a 0, b 0, a 1, b 1
- */
-export class Scheduler {
-  /** @internal The fiber that is being stepped. */
-  current: Fiber | undefined = undefined
-  /** @internal Runs it while promises wait. */
-  readonly eventLoop: EventLoop
-  private readonly table = new FiberTable()
-  private readonly sets: ReadySet[] = []
-  private nonempty = 0
-  private turn = 0
-  private live = 0
-  private external = 0
-  private watched = 0
-  private active = false
-  /** The preemption of the scheduler that runs around this one: it polled, and a callback of that runs this one. */
-  private outer: Pick<Preemption, 'look' | 'seen'> | undefined
-  private readonly timeSlice: number
-  private readonly clock: () => number
-  private readonly hooks: SchedulerHooks | undefined
-  private readonly choice: Choice | undefined
-  private readonly region: Region | undefined
-  private cachedAgent: Agent | undefined
-  /** Failed fibers that nobody has joined. */
-  private readonly unobserved = new Set<Fiber>()
-  /** What `runAsync` promises to tell when all have ended. */
-  private readonly finishers: (() => void)[] = []
-  private spawned = 0
-  private finished = 0
-  private cancelled = 0
-  private failed = 0
-  private steps = 0
-
-  /** @throws InvalidArgumentError for a time slice that is not positive, or a seed that is no integer */
-  constructor(options: SchedulerOptions = {}, choice?: Choice) {
-    const { timeSlice = 10, seed } = options
-    if (!(timeSlice > 0)) throw new InvalidArgumentError(`timeSlice must be a positive number of ms, got ${String(timeSlice)}`)
-    if (seed !== undefined && !Number.isInteger(seed)) throw new InvalidArgumentError(`seed must be an integer, got ${String(seed)}`)
-    this.timeSlice = timeSlice
-    this.region = options.region
-    this.clock = options.clock ?? choice?.clock ?? now
-    this.hooks = options.hooks
-    this.choice = choice ?? (seed === undefined ? undefined : new Seeded(seed))
-    for (let level = 0; level < LEVELS; level++) this.sets.push(new ReadySet(this.table.capacity))
-    const wantsTurn = (): boolean => !this.active && this.nonempty !== 0
-    this.eventLoop = new EventLoop({ wantsTurn, runTurn: () => this.runTurn() }, timeSlice)
+/** mulberry32. */
+function randomFrom(seed: number): (n: number) => number {
+  let state = seed
+  return (n) => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) % n
   }
+}
 
-  /**
-   * A scheduler whose schedule follows from the seed alone: the order of fibers and the moments of preemption; no clock has a part in it. `trace()` has
-   * what it did. Waits with a time limit, sleeps and other threads still follow real time.
-   */
-  static deterministic(options: { seed: number } & Omit<SchedulerOptions, 'seed' | 'clock'>): Scheduler {
-    return new Scheduler(options, new Seeded(options.seed, true))
-  }
+type Operation = readonly [kind: string, word: number, a: number, b: number]
 
-  /**
-   * A scheduler that repeats a recorded schedule: spawn the same fibers and run it.
-   * @throws InvalidArgumentError from the run, where the program does something else than when it was recorded
-   */
-  static replay(trace: Trace, options: Omit<SchedulerOptions, 'seed' | 'clock'> = {}): Scheduler {
-    return new Scheduler(options, new Replay(trace))
-  }
+function program(seed: number, kinds: readonly string[], threads: number, most: number): Operation[][] {
+  const random = randomFrom(seed)
+  return Array.from({ length: threads }, () => Array.from({ length: 1 + random(most) }, (): Operation => [kinds[random(kinds.length)]!, random(2), random(2), 1 + random(2)]))
+}
 
-  /** What was chosen so far: pass it to `Scheduler.replay`. @throws InvalidArgumentError when the scheduler has no seed */
-  trace(): Trace {
-    if (this.choice === undefined) throw new InvalidArgumentError('only a scheduler with a seed records a trace')
-    return this.choice.trace()
-  }
-
-  /**
-   * Starts a fiber: `fn` is called, and the generator that it returns stepped, when the fiber's turn comes. Cost: a few
-   * allocations; see the README for how to spawn cheaply.
-   * @throws InvalidArgumentError for an unknown priority or what is no function
-   */
-  spawn<T>(fn: () => FiberBody<T>, options?: SpawnOptions): Fiber<T> {
-    if (typeof fn !== 'function')
-      throw new InvalidArgumentError('spawn takes a function that returns a generator: pass function* () { … }, not its result')
-    return this.start(fn, options)
-  }
-
-  /**
-   * Runs fibers until all have ended; blocks the thread while none can run.
-   * @throws the error of a fiber that failed and was never joined, after all have ended (an `AggregateError` of several);
-   *   `BlockingNotAllowedError` inside a fiber, and where it would have to block and the agent may not: use `runAsync()`;
-   *   `DeadlockError` when the fibers that are left wait for one another, or for promises, which can't settle while the thread is blocked.
-   *   After either error the fibers are as they were, and `runAsync()` can go on with them.
-   */
-  run(): void {
-    this.drive(undefined, 'run')
-    this.reportUnobserved()
-  }
-
-  /**
-   * Runs fibers on the event loop until all have ended, in turns of at most a time slice, so that timers, sockets and rendering go on.
-   * The pending promise keeps the process alive. Rejects as `run` throws, for fibers that failed and were never joined.
-   */
-  runAsync(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        this.eventLoop.release()
-        try {
-          this.reportUnobserved()
-          resolve()
-        } catch (error) {
-          reject(error as Error)
+/** Runs a program of random operations; the outcome is everything that every thread saw, and the memory. */
+function body(code: readonly Operation[][], chooses = false, reaper = false) {
+  return ({ spawn, choose }: ModelContext): (() => unknown) => {
+    const words = new Int32Array(new SharedArrayBuffer(20))
+    const handles = code.map((operations, me) =>
+      spawn(() => {
+        const seen: unknown[] = []
+        for (const [kind, word, a, b] of operations) {
+          if (kind === 'load') seen.push(load(words, word))
+          else if (kind === 'store') store(words, word, b)
+          else if (kind === 'add') seen.push(add(words, word, b))
+          else if (kind === 'sub') sub(words, word, a)
+          else if (kind === 'cas') seen.push(compareExchange(words, word, a, b))
+          else if (kind === 'wait') seen.push(wait(words, word, a, 10))
+          else if (kind === 'notify') seen.push(notify(words, word, b))
+          else if (kind === 'if' && load(words, word) === a) store(words, 1 - word, b)
+          else if (kind === 'choose' && chooses) seen.push(choose(2))
+          else if (kind === 'peek') seen.push(peek(words, 2 + word))
+          else if (kind === 'set') set(words, 2 + me, b)
+          else if (kind === 'put') set(words, 2 + word, b)
+          else if (kind === 'get') seen.push(get(words, 2 + word))
+          else if (kind === 'publish') {
+            set(words, 2, b)
+            store(words, 0, 1)
+          } else if (kind === 'consume') {
+            if (load(words, 0) === 1) seen.push(get(words, 2))
+          } else if (kind === 'sleep') wait(words, word, a)
+          else if (kind === 'now') seen.push(now())
+          else if (kind === 'spin') for (let n = 0; n < 2 && load(words, word) === 0; n++) pause()
+          else if (kind === 'effect') effect(() => add(words, word, b))
+          else if (kind === 'async') {
+            const outcome = waitAsync!(words, word, a, 10)
+            if (outcome.async) void outcome.value.then((how) => seen.push(how, add(words, 1 - word, 1)))
+            else seen.push(outcome.value)
+          }
         }
-      }
-      this.eventLoop.hold()
-      if (this.live === 0) settle()
-      else this.finishers.push(settle)
-    })
-  }
-
-  /**
-   * Runs fibers until none is runnable or the budget is used up; never blocks. For loops that are not heddle's, such as one of animation frames.
-   * @param budgetMs default: the time slice. It is looked at every few steps, so one long step overruns it.
-   * @returns whether there are fibers that have not ended
-   */
-  tick(budgetMs: number = this.timeSlice): boolean {
-    if (!(budgetMs >= 0)) throw new InvalidArgumentError(`budgetMs must be a number of ms, 0 or more, got ${String(budgetMs)}`)
-    this.enter('tick')
-    try {
-      this.loop(undefined, this.clock() + budgetMs)
-    } finally {
-      this.leave()
-    }
-    return this.live > 0
-  }
-
-  /**
-   * Runs a generator as a fiber, and the scheduler until it has ended; returns its value. Blocks as `run` does.
-   * @throws what it throws, and as `Fiber.join` does
-   */
-  blockOn<T>(generator: FiberBody<T> | (() => FiberBody<T>), options?: SpawnOptions): T {
-    return this.joinBlocking(this.start(generator, options), undefined)
-  }
-
-  /** Figures and the fibers that live, with their names and states. O(fibers). */
-  stats(): SchedulerStats {
-    return count(this.table.fibers, {
-      spawned: this.spawned,
-      finished: this.finished,
-      cancelled: this.cancelled,
-      failed: this.failed,
-      steps: this.steps,
-    })
-  }
-
-  /** The fiber of an id. @throws DisposedError when it has ended, though its place may have been used again */
-  fiber(id: number): Fiber {
-    return this.table.find(id)
-  }
-
-  /** @internal Runs the loop until `fiber` has ended. */
-  joinBlocking<T>(fiber: Fiber<T>, options: WaitOptions | undefined): T {
-    if (fiber.isEnded) return fiber.take()
-    if (options?.signal !== undefined && isAbortSignal(options.signal)) {
-      throw new TypeError('a blocking join takes a CancelToken: an AbortSignal can not fire while the thread is blocked')
-    }
-    let expired: { error: unknown } | undefined
-    const stop = options === undefined ? undefined : this.watch(options, (error) => (expired = { error }))
-    try {
-      this.drive(fiber, 'join', () => {
-        if (expired !== undefined && !fiber.isEnded) throw expired.error
-      })
-    } finally {
-      stop?.()
-    }
-    return fiber.take()
-  }
-
-  /** @internal See `Fiber.cancel`. */
-  cancelFiber(fiber: Fiber, reason: unknown): boolean {
-    const phase = fiber.bits & PHASE_MASK
-    if (phase >= FINISHED) return false
-    if (phase === CREATED) {
-      this.sets[levelIn(fiber.bits)]!.remove(fiber.slot)
-      fiber.content = reason
-      this.end(fiber, CANCELLED)
-      this.settleFinishers()
-      return true
-    }
-    fiber.extend().reason = reason
-    fiber.bits |= CANCEL_BIT
-    if (phase === BLOCKED_PHASE) this.unblock(fiber)
-    return true
-  }
-
-  /** @internal Blocked → ready. */
-  unblock(fiber: Fiber): void {
-    if ((fiber.bits & LOCAL_BIT) === 0) this.external--
-    fiber.bits &= ~LOCAL_BIT
-    this.makeReady(fiber, READY)
-    if (this.eventLoop.isWaitedFor) this.eventLoop.queueTurn()
-  }
-
-  /** @internal Somebody takes the fiber's outcome: its error is not lost. */
-  observe(fiber: Fiber): void {
-    if ((fiber.bits & FAILED_BIT) !== 0) this.unobserved.delete(fiber)
-  }
-
-  /** @internal Calls `expire` once when the time limit has passed or the signal fires; returns how to stop that. */
-  watch(options: WaitOptions, expire: (error: unknown) => void): () => void {
-    this.watched++
-    let isOver = false
-    const end = (): boolean => {
-      if (isOver) return false
-      isOver = true
-      this.watched--
-      return true
-    }
-    const stop = watch(this.agent, options, (error) => {
-      if (end()) expire(error)
-    })
-    return () => {
-      if (end()) stop()
-    }
-  }
-
-  /** Made when it is first needed: fibers that only yield and join one another need no shared memory. */
-  private get agent(): Agent {
-    return (this.cachedAgent ??= Agent.of(this.region ?? Region.default))
-  }
-
-  private start<T>(body: FiberBody<T> | (() => FiberBody<T>), options: SpawnOptions | undefined): Fiber<T> {
-    const level = options === undefined ? NORMAL_LEVEL : levelOf(options.priority)
-    const { table } = this
-    const { capacity } = table
-    const slot = table.take()
-    if (table.capacity !== capacity) for (const set of this.sets) set.reserve(table.capacity)
-    const fiber = new Fiber<T>(this, slot, table.generation(slot), level, body)
-    table.fibers[slot] = fiber as Fiber
-    this.live++
-    this.spawned++
-    this.sets[level]!.add(slot)
-    this.nonempty |= 1 << level
-    if (options !== undefined) this.configure(fiber as Fiber, options)
-    if (this.hooks !== undefined) this.hooks.spawn?.(fiber as Fiber)
-    if (this.eventLoop.isWaitedFor) this.eventLoop.queueTurn()
-    return fiber
-  }
-
-  private configure(fiber: Fiber, { name, signal }: SpawnOptions): void {
-    if (name !== undefined) fiber.extend().name = name
-    if (signal === undefined) return
-    if (isAbortSignal(signal) ? signal.aborted : signal.isCancelled) {
-      this.cancelFiber(fiber, signal.reason)
-      return
-    }
-    fiber.extend().unlisten = this.watch({ signal }, (reason) => this.cancelFiber(fiber, reason))
-  }
-
-  /** Runs the loop until `until`, or every fiber, has ended, and sleeps in between. */
-  private drive(until: Fiber | undefined, verb: string, check?: () => void): void {
-    this.enter(verb)
-    try {
-      for (;;) {
-        const why = this.loop(until, Infinity, check)
-        if (why === ENDED || (until === undefined ? this.live === 0 : until.isEnded)) return
-        check?.()
-        if (why === IDLE) this.sleep(until)
-      }
-    } finally {
-      this.leave()
-    }
-  }
-
-  private enter(verb: string): void {
-    if (runningFiber.get() !== undefined) {
-      throw new BlockingNotAllowedError(`${verb}() would block the worker of the fiber that calls it: use yield* and joinFiber() in a fiber`)
-    }
-    if (this.active) throw new BlockingNotAllowedError(`${verb}() was called while this scheduler runs, from a callback or a hook of it`)
-    this.active = true
-    const state = PREEMPTION
-    this.outer = { look: state.look, seen: state.seen }
-    state.seen = this.clock()
-    state.look = () => this.look(state)
-  }
-
-  private leave(): void {
-    this.active = false
-    this.outsideFibers()
-    const state = PREEMPTION
-    state.look = this.outer?.look
-    state.seen = this.outer?.seen ?? 0
-    state.armed = state.countdown = 1 << LONGEST_INTERVAL
-    this.settleFinishers()
-    this.eventLoop.queueTurn()
-  }
-
-  /** Steps fibers: until none is runnable, `until` has ended, or the clock has reached `budgetEnd`. */
-  private loop(until: Fiber | undefined, budgetEnd: number, check?: () => void): number {
-    const state = PREEMPTION
-    let stride = 1
-    let left = stride
-    this.pollIfWanted(check)
-    for (;;) {
-      const fiber = this.pick()
-      if (fiber === undefined) {
-        this.outsideFibers()
-        return IDLE
-      }
-      this.step(fiber, state)
-      if (until !== undefined && until.isEnded) return ENDED
-      if (--left > 0) continue
-      this.outsideFibers()
-      this.pollIfWanted(check)
-      const before = state.seen
-      const moment = (state.seen = this.clock())
-      if (moment >= budgetEnd) return SPENT
-      if ((moment - before) * 8 > this.timeSlice) stride = 1
-      else if (stride < LONGEST_STRIDE) stride *= 2
-      left = stride
-    }
-  }
-
-  /** What runs next is no fiber (S2). */
-  private outsideFibers(): void {
-    this.current = undefined
-    runningFiber.set(undefined)
-  }
-
-  private pollIfWanted(check: (() => void) | undefined): void {
-    if (this.external === 0 && this.watched === 0) return
-    this.agent.poll()
-    check?.()
-  }
-
-  /** The next fiber to step, out of its ready set. */
-  private pick(): Fiber | undefined {
-    for (;;) {
-      const { nonempty } = this
-      if (nonempty === 0) return undefined
-      const favoured = SHARES[(this.turn = (this.turn + 1) & SHARE_MASK)]!
-      const level = (nonempty & (1 << favoured)) !== 0 ? favoured : 31 - Math.clz32(nonempty & -nonempty)
-      const set = this.sets[level]!
-      const slot = this.choice === undefined ? set.take() : this.choice.take(set, this.table.fibers)
-      if (slot >= 0) return this.table.fibers[slot]!
-      this.nonempty = nonempty & ~(1 << level)
-    }
-  }
-
-  private step(fiber: Fiber, state: Preemption): void {
-    const { bits } = fiber
-    const phase = bits & PHASE_MASK
-    if (phase !== READY && phase !== CREATED && phase !== PREEMPTED) throw new Error(`${fiber.name} is ${fiber.state} and can not be stepped`)
-    fiber.bits = (bits & ~(PHASE_MASK | PREEMPT_BIT)) | RUNNING
-    this.steps++
-    this.current = fiber
-    runningFiber.set(fiber)
-    state.sliceEnd = 0
-    state.countdown = state.armed = this.choice === undefined ? 1 << ((bits >> INTERVAL_SHIFT) & INTERVAL_MASK) : this.choice.interval()
-    if (this.hooks !== undefined) this.hooks.step?.(fiber)
-    let result: IteratorResult<unknown>
-    try {
-      if (phase === CREATED) begin(fiber)
-      if ((bits & CANCEL_BIT) !== 0) result = this.deliver(fiber)
-      else result = (fiber.bits & GENERATOR_BIT) !== 0 ? generatorNext.call(fiber.content as Generator) : (fiber.content as Iterator<unknown>).next()
-    } catch (error) {
-      this.fail(fiber, error)
-      return
-    }
-    if (result.done === true) {
-      fiber.content = result.value
-      this.end(fiber, FINISHED)
-    } else if (result.value === BLOCKED) this.block(fiber)
-    else this.makeReady(fiber, (fiber.bits & PREEMPT_BIT) === 0 ? READY : PREEMPTED)
-  }
-
-  /** Throws the reason of its cancel into a fiber. */
-  private deliver(fiber: Fiber): IteratorResult<unknown> {
-    fiber.bits = (fiber.bits & ~CANCEL_BIT) | DELIVERED_BIT
-    const body = fiber.content as Iterator<unknown>
-    const { reason } = fiber.extras!
-    if (body.throw !== undefined) return body.throw(reason)
-    body.return?.()
-    throw reason
-  }
-
-  /** A fiber yielded BLOCKED. */
-  private block(fiber: Fiber): void {
-    const { bits } = fiber
-    // Woken before the yield (F2), or cancelled meanwhile (F3): it goes on at its next turn.
-    if ((bits & (WAKE_BIT | CANCEL_BIT)) !== 0) {
-      fiber.bits = bits & ~(WAKE_BIT | LOCAL_BIT)
-      this.makeReady(fiber, READY)
-      return
-    }
-    fiber.bits = (bits & ~PHASE_MASK) | BLOCKED_PHASE
-    if ((bits & LOCAL_BIT) === 0) this.external++
-  }
-
-  private makeReady(fiber: Fiber, phase: number): void {
-    const { bits, slot } = fiber
-    const level = levelIn(bits)
-    fiber.bits = (bits & ~PHASE_MASK) | phase
-    this.sets[level]!.add(slot)
-    this.nonempty |= 1 << level
-  }
-
-  /** A fiber's generator threw. */
-  private fail(fiber: Fiber, error: unknown): void {
-    fiber.content = error
-    if ((fiber.bits & DELIVERED_BIT) !== 0 && error === fiber.extras!.reason) {
-      this.end(fiber, CANCELLED)
-      return
-    }
-    fiber.bits |= FAILED_BIT
-    this.failed++
-    if (fiber.joiners === undefined) this.unobserved.add(fiber)
-    this.end(fiber, FINISHED)
-  }
-
-  /** Settles a fiber: its outcome is in `content`. */
-  private end(fiber: Fiber, phase: number): void {
-    const { slot, joiners, extras } = fiber
-    fiber.bits = (fiber.bits & ~PHASE_MASK) | phase
-    this.table.release(slot)
-    this.live--
-    if (phase === FINISHED) this.finished++
-    else this.cancelled++
-    if (extras !== undefined) {
-      extras.unlisten?.()
-      extras.locals = undefined
-    }
-    if (joiners !== undefined) {
-      fiber.joiners = undefined
-      if (Array.isArray(joiners)) for (const joiner of joiners) joiner.wake()
-      else joiners.wake()
-    }
-    if (this.hooks !== undefined) this.hooks.end?.(fiber)
-  }
-
-  /** What a safepoint sees every few calls. */
-  private look(state: Preemption): boolean {
-    const fiber = this.current
-    if (fiber === undefined) return false
-    const { bits } = fiber
-    if ((bits & CANCEL_BIT) !== 0) {
-      fiber.bits = (bits & ~CANCEL_BIT) | DELIVERED_BIT
-      throw fiber.extras!.reason
-    }
-    if (this.choice !== undefined) {
-      fiber.bits |= PREEMPT_BIT
-      return true
-    }
-    const moment = this.clock()
-    const before = state.seen
-    state.seen = moment
-    if (state.sliceEnd === 0) state.sliceEnd = before + this.timeSlice
-    else this.adapt(fiber, state, moment - before)
-    const level = levelIn(bits)
-    if (moment < state.sliceEnd && (this.nonempty & ((1 << level) - 1)) === 0) return false
-    fiber.bits |= PREEMPT_BIT
-    return true
-  }
-
-  /** Chooses how many safepoints a fiber passes before the next look, from how long the last ones took. */
-  private adapt(fiber: Fiber, state: Preemption, gap: number): void {
-    const each = gap / state.armed
-    const most = this.timeSlice / 4
-    let interval = (fiber.bits >> INTERVAL_SHIFT) & INTERVAL_MASK
-    if (interval < LONGEST_INTERVAL && (2 << interval) * each <= most) interval++
-    else while (interval > 0 && (1 << interval) * each > most) interval--
-    fiber.bits = (fiber.bits & ~(INTERVAL_MASK << INTERVAL_SHIFT)) | (interval << INTERVAL_SHIFT)
-    state.countdown = state.armed = 1 << interval
-  }
-
-  /** Nothing is runnable: sleeps until something of this agent is ready. */
-  private sleep(until: Fiber | undefined): void {
-    if (this.external === 0 && this.watched === 0) {
-      const whom = until === undefined ? `${this.live} fibers` : `${until.name} and the ${this.live} fibers`
-      throw new DeadlockError(
-        `${whom} that are left wait for one another, or for promises that can't settle while the thread is blocked: use runAsync() for fibers that await promises`,
-      )
-    }
-    if (!canBlock()) throw new BlockingNotAllowedError('the fibers that are left wait, and this agent may not block: use runAsync() or joinAsync()')
-    this.agent.block()
-  }
-
-  private reportUnobserved(): void {
-    if (this.unobserved.size === 0) return
-    const failed = [...this.unobserved]
-    this.unobserved.clear()
-    if (failed.length === 1) throw failed[0]!.content
-    throw new AggregateError(
-      failed.map((fiber) => fiber.content),
-      `${failed.length} fibers failed and were not joined: ${failed.map((fiber) => fiber.name).join(', ')}`,
+        return seen
+      }),
     )
-  }
-
-  private settleFinishers(): void {
-    if (this.live > 0 || this.finishers.length === 0) return
-    for (const settle of this.finishers.splice(0)) settle()
-  }
-
-  private runTurn(): number {
-    const begin = this.clock()
-    this.enter('runAsync')
-    try {
-      this.loop(undefined, begin + this.timeSlice)
-    } finally {
-      this.leave()
-    }
-    return this.clock() - begin
+    const reaps = reaper ? spawn((dead) => [dead, load(words, 0), add(words, 1, 4)], { reaper: true }) : undefined
+    return () => [reaps?.outcome === 'finished' ? reaps.result : 0, handles.map(({ outcome, result }) => (outcome === 'finished' ? result : outcome)), ...words]
   }
 }
 
-/** The engine's own `next`, which is always called on a generator. */
-// eslint-disable-next-line @typescript-eslint/unbound-method
-const { next: generatorNext } = (Object.getPrototypeOf(function* () {}) as { prototype: Generator }).prototype
-
-/** Calls a fiber's function. */
-function begin(fiber: Fiber): void {
-  if (typeof fiber.content === 'function') fiber.content = (fiber.content as () => unknown)()
-  if ((fiber.content as Iterator<unknown>).next === generatorNext) fiber.bits |= GENERATOR_BIT
+function compare(code: Operation[][], options: ModelOptions): { full: number; reduced: number } {
+  const chooses = code.flat().some(([kind]) => kind === 'choose')
+  const whole = check('full', body(code, chooses, options.deaths === true), { ...options, schedules: 'full' })
+  const reduced = check('reduced', body(code, chooses, options.deaths === true), { ...options, schedules: 'dpor' })
+  expect([whole.complete || whole.finding !== undefined, reduced.complete || reduced.finding !== undefined]).toEqual([true, true])
+  // The first finding ends a search: the outcomes are then those of two different beginnings, and the kinds may differ too.
+  const ended = whole.finding !== undefined && reduced.finding !== undefined
+  const lost = ended ? [] : [...whole.outcomes.keys()].filter((outcome) => !reduced.outcomes.has(outcome))
+  const invented = ended ? [] : [...reduced.outcomes.keys()].filter((outcome) => !whole.outcomes.has(outcome))
+  expect({ code: JSON.stringify(code), options, lost, invented, found: whole.finding !== undefined }).toEqual({ code: JSON.stringify(code), options, lost: [], invented: [], found: reduced.finding !== undefined })
+  return { full: whole.executions, reduced: reduced.executions + reduced.pruned }
 }
 
-function levelIn(bits: number): number {
-  return (bits >> LEVEL_SHIFT) & LEVEL_MASK
+const PROGRAMS = full ? 500 : 40
+const atomics = ['load', 'load', 'store', 'add', 'cas', 'if', 'sub']
+const waits = ['load', 'store', 'wait', 'notify', 'if', 'add']
+
+for (const preemptions of [Infinity, 0, 1, 2]) {
+  for (const [title, kinds, threads, most, options] of [
+    ['two threads', atomics, 2, 4, {}],
+    ['three threads', atomics, 3, 2, {}],
+    ['waits', waits, 2, 4, {}],
+    ['three threads that wait', waits, 3, 2, {}],
+    ['timeouts', waits, 2, 3, { timeouts: true }],
+    ['three threads, timeouts', waits, 3, 2, { timeouts: true }],
+    ['deaths', [...waits, ...atomics], 2, 3, { deaths: true }],
+    ['deaths and timeouts', waits, 2, 3, { deaths: true, timeouts: true }],
+    ['any notify order', ['wait', 'wait', 'notify', 'store', 'load'], 3, 2, { notifyOrder: 'any' }],
+    ['spurious wakes', ['wait', 'wait', 'notify', 'store', 'load'], 2, 3, { spurious: true }],
+    ['zombies', atomics, 2, 2, { deaths: true, zombies: true }],
+    ['plain words that are peeked at', ['peek', 'peek', 'set', 'set', 'load', 'store'], 2, 4, {}],
+    ['three threads that peek', ['peek', 'peek', 'set', 'set', 'add'], 3, 2, {}],
+    ['spin loops', ['spin', 'store', 'load', 'add'], 2, 4, {}],
+    ['three threads that spin', ['spin', 'store', 'load'], 3, 2, {}],
+    ['races', ['put', 'get', 'load', 'store', 'load', 'store', 'add'], 2, 4, {}],
+    ['publication', ['publish', 'consume', 'consume', 'get', 'store'], 2, 2, {}],
+    ['publication to two', ['publish', 'consume', 'consume', 'consume', 'load'], 3, 2, {}],
+    ['sleeps without end', ['sleep', 'notify', 'store', 'notify', 'store'], 2, 3, {}],
+    ['three threads that sleep without end', ['sleep', 'notify', 'store', 'notify'], 3, 2, {}],
+    ['effects', ['effect', 'effect', 'load', 'add'], 2, 3, {}],
+    ['event loops', ['async', 'notify', 'store', 'load'], 2, 3, {}],
+    ['event loops, timeouts', ['async', 'notify', 'store', 'load'], 2, 3, { timeouts: true }],
+    ['event loops and waits', ['async', 'async', 'wait', 'notify', 'notify'], 3, 2, {}],
+    ['clocks', ['now', 'wait', 'notify', 'load', 'store'], 2, 3, { timeouts: true }],
+    ['choices', [...atomics, 'choose'], 2, 3, {}],
+  ] as [string, string[], number, number, ModelOptions][]) {
+    test(`the reduction loses no outcome: ${title}, preemptions ${preemptions}`, () => {
+      let all = 0
+      let reduced = 0
+      for (let seed = 1; seed <= PROGRAMS; seed++) {
+        const counts = compare(program(seed, kinds, threads, most), { preemptions, ...options })
+        all += counts.full
+        reduced += counts.reduced
+      }
+      expect(reduced).toBeLessThanOrEqual(all * 1.5)
+      if (full) console.log(`${title}, preemptions ${preemptions}: ${all} executions → ${reduced}`)
+    })
+  }
 }
