@@ -65,10 +65,14 @@ let current: Ops = nativeOps
 /** Puts an implementation in place; what it leaves out stays as it is natively. Returns a function that puts the former one back. */
 export function install(ops: Partial<Ops>): () => void {
   const former = current
-  current = { ...nativeOps, ...ops }
-  return () => {
-    current = former
-  }
+  use({ ...nativeOps, ...ops })
+  return () => use(former)
+}
+
+function use(ops: Ops): void {
+  current = ops
+  // Undefined where the implementation has none: callers test for it.
+  waitAsync = ops.waitAsync && modelledWaitAsync
 }
 
 export const hasPause: boolean = native.hasPause
@@ -94,7 +98,8 @@ export const exchange64: Ops['exchange64'] = (words, index, value) => current.ex
 export const compareExchange64: Ops['compareExchange64'] = (words, index, expected, replacement) => current.compareExchange64(words, index, expected, replacement)
 export const wait: Ops['wait'] = (words, index, expected, timeout) => current.wait(words, index, expected, timeout)
 export const notify: Ops['notify'] = (words, index, count) => current.notify(words, index, count)
-export const waitAsync: Ops['waitAsync'] = native.waitAsync && ((words, index, expected, timeout) => current.waitAsync!(words, index, expected, timeout))
+const modelledWaitAsync: NonNullable<Ops['waitAsync']> = (words, index, expected, timeout) => current.waitAsync!(words, index, expected, timeout)
+export let waitAsync: Ops['waitAsync'] = native.waitAsync && modelledWaitAsync
 export const pause: Ops['pause'] = () => current.pause()
 export const get: Ops['get'] = (words, index) => current.get(words, index)
 export const set: Ops['set'] = (words, index, value) => current.set(words, index, value)

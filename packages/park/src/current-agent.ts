@@ -26,7 +26,7 @@ export function currentAgent(region: Region = Region.default): AgentInfo {
  * and owned goes to others, in every region that this agent has opened by then. Workers of an executor are adopted already.
  *
  * The death is noticed when this agent's event loop turns. Call it before the worker can use shared objects.
- * @throws InvalidArgumentError when the host can't watch such an object
+ * @throws InvalidArgumentError when the host can't watch such an object; AgentLimitError when this agent finds no slot in a region that it knows
  */
 export function adopt(worker: object): void {
   const host = getHost()
@@ -38,7 +38,17 @@ export function adopt(worker: object): void {
 /** As `adopt`, for a worker that the host started. */
 export function watch(worker: { readonly threadId: number; onExit(listener: () => void): void }): void {
   const { threadId } = worker
+  // Not only when it is needed: a reaper is an agent, and the dead may have the last slots.
+  for (const region of knownRegions()) Agent.of(region)
   worker.onExit(() => {
-    for (const region of knownRegions()) reapThread(Agent.of(region), threadId)
+    const errors: unknown[] = []
+    for (const region of knownRegions()) {
+      try {
+        reapThread(Agent.of(region), threadId)
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
   })
 }
