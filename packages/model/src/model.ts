@@ -35,7 +35,8 @@ let running = false
 
 /** An outcome as text; '' for what is no plain data (what an assertion library returns, say). */
 function outcomeKey(outcome: unknown): string {
-  if (outcome === undefined) return ''
+  if (outcome === undefined || typeof outcome === 'function') return ''
+  if (typeof outcome === 'object' && outcome !== null && !Array.isArray(outcome) && Object.getPrototypeOf(outcome) !== Object.prototype) return ''
   try {
     return JSON.stringify(outcome) ?? ''
   } catch {
@@ -306,7 +307,7 @@ function explain(name: string, body: Body, options: ModelOptions, machine: Machi
   return findingOf(name, { ...failure, message }, schedule, machine, again.steps)
 }
 
-function follow(body: Body, options: ModelOptions, schedule: ReturnType<Search['taken']>): { machine: Machine; steps: Trace['steps'] } {
+export function follow(body: Body, options: ModelOptions, schedule: ReturnType<Search['taken']>): { machine: Machine; steps: Trace['steps'] } {
   const session = new Session(body, options, new Search('replay', Infinity, options.seed ?? 1, schedule))
   const { machine } = session
   const trace = new Trace()

@@ -26,6 +26,9 @@ const MODIFY: Record<number, (view: never, index: number, value: never) => Value
   [EXCHANGE]: native.exchange as never,
 }
 
+/** Buffers are zeroed for every execution. */
+const MAX_BUFFER = 2 ** 24
+
 /** An effect in the log: its outcome, and where the log goes on behind it. */
 interface Effect {
   /** -1: it was suspended in its middle. */
@@ -404,6 +407,7 @@ export class ModelledOps {
   }
 
   createBuffer(bytes: number): SharedArrayBuffer {
+    if (bytes > MAX_BUFFER) throw new RangeError(`heddle model: a buffer of ${bytes} bytes in every execution would take for ever: use the context's \`region\`, or a smaller one (at most ${MAX_BUFFER})`)
     return this.once(BUFFER, () => {
       const buffer = this.pool.get(bytes)?.pop()
       if (buffer !== undefined) new Uint8Array(buffer).fill(0)

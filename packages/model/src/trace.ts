@@ -1,11 +1,32 @@
 /** The failing execution, written for people: a column for each thread, source positions, what each waits for. */
+import { install, now } from '@heddle/atomics/ops-model'
 import type { Failure, Machine } from './machine.js'
 import { DEAD, DONE, LOOPING, NEW, SPINNING, type Thread, WAITING } from './thread.js'
 import type { Finding, Step } from './types.js'
 
-/** Frames of the checker itself and of the switch under it. */
+/** Frames of the checker itself, and of the switch of heddle's operations under it. */
 const own = (import.meta as unknown as { url: string }).url.replace(/[^/]*$/, '').replace(/^file:\/\//, '')
-const internal = (frame: string): boolean => frame.includes(own) || /\/ops-model\.[jt]s|\/ops\.[jt]s/.test(frame)
+let wrapper: string | undefined
+const internal = (frame: string): boolean => frame.includes(own) || frame.includes((wrapper ??= wrapperFile()))
+
+/** The file that the switch is in: as a source, as a build, or in somebody's bundle. */
+function wrapperFile(): string {
+  let frames: string[] = []
+  const restore = install({
+    now: () => {
+      frames = (new Error().stack ?? '').split('\n')
+      return 0
+    },
+  })
+  now()
+  restore()
+  const [, , frame = ''] = frames
+  return fileOf(frame).replace(/:\d+:\d+$/, '') || 'ops-model'
+}
+
+function fileOf(frame: string): string {
+  return (/\(?((?:file:\/\/)?[^()\s]+:\d+:\d+)\)?\s*$/.exec(frame)?.[1] ?? '').replace(/^file:\/\//, '')
+}
 
 function workingDirectory(): string {
   const host = globalThis as { process?: { cwd?: () => string } }
@@ -21,8 +42,7 @@ export function callPosition(): string {
   if (limit !== undefined) holder.stackTraceLimit = limit
   const frame = frames.find((line) => !internal(line))
   if (frame === undefined) return ''
-  const place = /\(?((?:file:\/\/)?[^()\s]+:\d+:\d+)\)?\s*$/.exec(frame)?.[1] ?? ''
-  const path = place.replace(/^file:\/\//, '')
+  const path = fileOf(frame)
   const directory = workingDirectory()
   return directory !== '' && path.startsWith(directory) ? path.slice(directory.length + 1) : path
 }

@@ -365,6 +365,15 @@ describe('choices', () => {
 })
 
 describe('the region', () => {
+  test('the default region of 256 MB is refused rather than made in every execution', () => {
+    expect(() =>
+      check('huge', ({ spawn }) => {
+        const counter = new AtomicCounter()
+        spawn(() => counter.add())
+      }),
+    ).toThrow(/use the context's `region`/)
+  })
+
   test('threads have agents of their own, the same in every execution', () => {
     model('agents', ({ region, spawn }) => {
       const counter = new AtomicCounter({ region })
