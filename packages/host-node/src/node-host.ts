@@ -9,15 +9,18 @@ const LONGEST_TIMER = 0x7fff_ffff
 let keeper: NodeJS.Timeout | undefined
 let holds = 0
 
-function wrap(worker: Worker): HostWorker {
+/** @param owned whether heddle started it: the uncaught error of a worker that the program started stays the program's to handle */
+function wrap(worker: Worker, owned: boolean): HostWorker {
   // -1 once the worker has ended.
   const { threadId: id } = worker
   let exit: WorkerExit | undefined
   let error: unknown
   const listeners: ((exit: WorkerExit) => void)[] = []
-  worker.on('error', (reason: unknown) => {
-    error = reason
-  })
+  if (owned) {
+    worker.on('error', (reason: unknown) => {
+      error = reason
+    })
+  }
   worker.on('exit', (code) => {
     exit = { code, ...(error !== undefined && { error }) }
     for (const listener of listeners.splice(0)) listener(exit)
@@ -61,11 +64,11 @@ export const nodeHost: Host = {
     }
   },
   startWorker(module: URL | string, { name, data, native }: WorkerStart): HostWorker {
-    return wrap(new Worker(module, { ...(name !== undefined && { name }), workerData: data, ...(native as WorkerOptions | undefined) }))
+    return wrap(new Worker(module, { ...(name !== undefined && { name }), workerData: data, ...(native as WorkerOptions | undefined) }), true)
   },
   adoptWorker(worker: object): HostWorker {
     if (!(worker instanceof Worker)) throw new TypeError('adopt() takes a Worker of node:worker_threads')
-    return wrap(worker)
+    return wrap(worker, false)
   },
   parent(): HostParent {
     const port = parentPort

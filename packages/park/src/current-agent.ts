@@ -3,7 +3,7 @@ import { InvalidArgumentError, Region } from '@heddle/atomics'
 import { canBlock, knownRegions } from '@heddle/atomics/internal'
 import { Agent } from './agent.js'
 import { getHost } from './host.js'
-import { reapThread } from './reap.js'
+import { isKnown, reapThread } from './reap.js'
 
 /** The calling agent, as others see it. */
 export interface AgentInfo {
@@ -25,8 +25,8 @@ export function currentAgent(region: Region = Region.default): AgentInfo {
  * Connects a worker that you started yourself to heddle: when it ends, by itself or by `terminate()`, what it waited for, was granted
  * and owned goes to others, in every region that this agent has opened by then. Workers of an executor are adopted already.
  *
- * The death is noticed when this agent's event loop turns. Call it before the worker can use shared objects.
- * @throws InvalidArgumentError when the host can't watch such an object; AgentLimitError when this agent finds no slot in a region that it knows
+ * The death is noticed when this agent's event loop turns; it takes a slot in such a region for that, if it has none yet. Call it before the worker can use shared objects.
+ * @throws InvalidArgumentError when the host can't watch such an object
  */
 export function adopt(worker: object): void {
   const host = getHost()
@@ -38,11 +38,11 @@ export function adopt(worker: object): void {
 /** As `adopt`, for a worker that the host started. */
 export function watch(worker: { readonly threadId: number; onExit(listener: () => void): void }): void {
   const { threadId } = worker
-  // Not only when it is needed: a reaper is an agent, and the dead may have the last slots.
-  for (const region of knownRegions()) Agent.of(region)
   worker.onExit(() => {
     const errors: unknown[] = []
     for (const region of knownRegions()) {
+      // A reaper takes a slot: only where there is something to reap.
+      if (!isKnown(region, threadId)) continue
       try {
         reapThread(Agent.of(region), threadId)
       } catch (error) {

@@ -36,6 +36,7 @@ import {
   REAPER_SHIFT,
   STATUS_SHIFT,
 } from '@heddle/atomics/internal'
+import type { Region } from '@heddle/atomics'
 import type { Agent } from './agent.js'
 import { finishCancelOf } from './cancel-tree.js'
 import { BELL, CANCELLED, CASE_RECHECK, CASE_TOKEN, FREE, GRANTED, NOTIFIED, W_LOCK, W_QUEUE, W_STATE, W_TOKEN, WAITING } from './layout.js'
@@ -45,6 +46,15 @@ import { raiseAll } from './ready.js'
 import { caseOf, claim, phaseOf, release } from './record.js'
 import { chunksOf, forEachRecord, forEachRecordOf } from './slab.js'
 import { announce, claimOne, deliver } from './wake.js'
+
+/** Whether an agent of the thread is alive in the region, as far as anybody has noticed. */
+export function isKnown(region: Region, threadId: number): boolean {
+  for (let id = 1; id <= region.agents; id++) {
+    const record = agentRecord(id) >> 2
+    if ((load(region.words, record + A_STATUS) & PHASE_MASK) === PHASE_ALIVE && load(region.words, record + A_THREAD) === threadId) return true
+  }
+  return false
+}
 
 /** Reaps every agent of a thread that has ended; returns how many there were. A thread without a number (0) can't be told from others, so none. */
 export function reapThread(agent: Agent, threadId: number): number {

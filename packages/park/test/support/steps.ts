@@ -18,12 +18,17 @@ export interface Step {
     | 'cancel'
     | 'sleep'
     | 'register'
+    /** Becomes an agent of another region, too. */
+    | 'registerIn'
+    /** Goes on when agent `value` blocks its thread. */
+    | 'awaitBlocked'
     | 'stress'
+    | 'exit'
   at?: number
   timeout?: number
   token?: number
   value?: number
-  abortSignal?: boolean
+  buffer?: SharedArrayBuffer
 }
 
 /** What came of it: a value, or an error's name. */
