@@ -206,7 +206,7 @@ export class Pending<T> implements Resumable {
       if (!waits) pending.giveBack()
     }
     if (!waits) {
-      effect(() => settle.done(operation.result))
+      settle.done(operation.result)
       return pending
     }
     agent.register(operation.record, pending)
@@ -316,12 +316,12 @@ export class Pending<T> implements Resumable {
   private finish(): void {
     const { result } = this.operation
     this.end()
-    effect(() => this.settle.done(result))
+    this.settle.done(result)
   }
 
   private fail(error: unknown): void {
     this.end()
-    effect(() => this.settle.failed(error))
+    this.settle.failed(error)
   }
 
   private end(): void {
@@ -357,7 +357,13 @@ export function promise<T>(make: () => Operation<T>, options: AsyncOptions | und
   return new Promise((resolve, reject) => {
     const signal = options?.signal
     if (signal !== undefined && (isAbortSignal(signal) ? signal.aborted : signal.isCancelled)) reject(signal.reason as Error)
-    else Pending.start(make(), KIND_PROMISE, options, options?.ref !== false, { done: resolve, failed: reject })
+    else {
+      // Once, not in every replay. A fiber's wake is no such effect: the scheduler that it belongs to is replayed with it.
+      Pending.start(make(), KIND_PROMISE, options, options?.ref !== false, {
+        done: (value) => effect(() => resolve(value)),
+        failed: (error) => effect(() => reject(error as Error)),
+      })
+    }
   })
 }
 

@@ -1,0 +1,83 @@
+/** Every interleaving, within bounds, of making slots ready and taking them, and of a scheduler whose fibers another thread wakes. */
+import { model, type ModelOptions, type Report } from '@heddle/model'
+import { Parker } from '@heddle/park'
+import { Agent } from '@heddle/park/internal'
+import { afterAll, expect, test } from 'vitest'
+import { ReadyBitmap, Scheduler } from '../src/index.js'
+
+const full = process.env['HEDDLE_MODEL_FULL'] === '1'
+const reports: Report[] = []
+const run = (name: string, body: Parameters<typeof model>[1], options: ModelOptions): Report => {
+  const report = model(name, body, options)
+  expect(report.complete).toBe(true)
+  reports.push(report)
+  return report
+}
+
+afterAll(() => {
+  for (const { name, bound, executions, states, longest, milliseconds } of reports) {
+    console.log(`${name}: bound ${bound}, ${executions} executions, ${states} states, longest ${longest}, ${Math.round(milliseconds)} ms`)
+  }
+})
+
+/** What is left, by the hints alone and then by a look at everything. */
+function takeAll(ready: ReadyBitmap): number[] {
+  const slots: number[] = []
+  for (let slot = ready.take(); slot >= 0; slot = ready.take()) slots.push(slot)
+  return slots
+}
+
+test('a slot that is set is taken once, and "empty" is never said while one is ready', () => {
+  run(
+    'ReadyBitmap: two set, two take',
+    ({ region, spawn }) => {
+      const ready = new ReadyBitmap(2, { region })
+      ready.set(0, 'low')
+      const takers = [0, 1].map(() => spawn(() => ready.take()))
+      const setter = spawn(() => ready.set(1, 'high'))
+      return () => {
+        expect(setter.result).toBe(true)
+        const taken = takers.map(({ result }) => result)
+        // Slot 0 was ready all the time until one took it: at most one of them may have found nothing, and only after the other had slot 0.
+        if (taken.includes(-1)) expect(taken).toContain(0)
+        const all = [...taken.filter((slot) => slot >= 0), ...takeAll(ready)]
+        expect(all.sort()).toEqual([0, 1])
+      }
+    },
+    { preemptions: full ? 3 : 2 },
+  )
+})
+
+test('a fiber that waits is woken by another thread while its scheduler sleeps, polls or is about to', () => {
+  run(
+    'Scheduler: run with a parked and a busy fiber | unpark',
+    ({ region, spawn }) => {
+      const parker = new Parker({ region })
+      const before = (): void => {
+        const { slab } = Agent.of(region)
+        slab.release(slab.acquire())
+      }
+      const sleeper = spawn(
+        () => {
+          const scheduler = new Scheduler({ region })
+          const fiber = scheduler.spawn(function* () {
+            yield* parker.parkFiber()
+            return 7
+          })
+          scheduler.spawn(function* () {
+            yield
+          })
+          scheduler.run()
+          return fiber.join()
+        },
+        // What was armed for a wait that is over stays armed, and harms nobody.
+        { before, loop: 'idle' },
+      )
+      spawn(() => parker.unpark(), { before })
+      return () => {
+        expect(sleeper.result).toBe(7)
+      }
+    },
+    { regionBytes: 1 << 17, preemptions: full ? 3 : 2 },
+  )
+})
