@@ -53,6 +53,9 @@ export const nodeHost: Host = {
   nextTurn(callback) {
     setImmediate(callback)
   },
+  onAgentExit(callback) {
+    process.once('exit', callback)
+  },
   hold() {
     keeper ??= setInterval(() => undefined, LONGEST_TIMER)
     if (holds++ === 0) keeper.ref()

@@ -95,18 +95,24 @@ export function cancelWaiters(agent: Agent, q: number): void {
  * @returns whether this call cancelled it
  */
 export function cancelNode(agent: Agent, node: number, header: number, state: number, claimed: number[]): boolean {
-  const { words, record } = agent
+  const { words } = agent
   lockQueue(agent, node + N_QUEUE)
-  const isThere = load(words, node) === header
-  const isFirst = isThere && load(words, node + N_STATE) === 0
+  const isFirst = load(words, node) === header && cancelUnderLock(agent, node, state, claimed)
+  unlockQueue(agent, node + N_QUEUE)
+  return isFirst
+}
+
+/** As `cancelNode`, under the lock of a node that is there. */
+export function cancelUnderLock(agent: Agent, node: number, state: number, claimed: number[]): boolean {
+  const { words, record } = agent
+  const isFirst = load(words, node + N_STATE) === 0
   if (isFirst) {
-    store(words, record + A_CANCELLING_HEADER, header)
+    store(words, record + A_CANCELLING_HEADER, load(words, node))
     store(words, record + A_CANCELLING, node)
     store(words, node + N_STATE, state)
   }
-  if (isThere) finishUnderLock(agent, node, claimed)
+  finishUnderLock(agent, node, claimed)
   if (isFirst) store(words, record + A_CANCELLING, 0)
-  unlockQueue(agent, node + N_QUEUE)
   return isFirst
 }
 

@@ -63,6 +63,8 @@ export interface Host {
   setTimer(callback: () => void, ms: number): () => void
   /** Runs `callback` on the next turn of the event loop, after timers, sockets and messages had theirs. */
   nextTurn(callback: () => void): void
+  /** Runs `callback` when the calling thread ends by itself, where the platform tells: synchronously, once. */
+  onAgentExit?(callback: () => void): void
   /** Keeps the process alive until the returned function is called. */
   hold(): () => void
   /** The module that a pool's workers run. */
@@ -82,7 +84,10 @@ interface UniversalGlobals {
   setTimeout(callback: () => void, ms: number): Timer | number
   clearTimeout(timer: Timer | number): void
   navigator?: { hardwareConcurrency?: number }
-  process?: { getBuiltinModule?(id: string): { threadId?: number; availableParallelism?(): number } | undefined }
+  process?: {
+    getBuiltinModule?(id: string): { threadId?: number; availableParallelism?(): number } | undefined
+    once?(event: 'exit', callback: () => void): unknown
+  }
 }
 const universalGlobals = globalThis as unknown as UniversalGlobals
 
@@ -101,6 +106,9 @@ const universal: Host = {
   },
   nextTurn(callback) {
     universalGlobals.setTimeout(callback, 0)
+  },
+  onAgentExit(callback) {
+    universalGlobals.process?.once?.('exit', callback)
   },
   hold() {
     // A pending timer keeps a server runtime alive; one that is about to fire is followed by another.

@@ -6,7 +6,7 @@
  *
  *   phase of the dead agent    what holds
  *   ALIVE → DEAD               one reaper won; its queue locks may be taken over (queue.ts rebuilds), what it owns may not yet
- *   DEAD → REAPED              its own waiters are out, notifies that it had got and grants that it had not taken are passed on;
+ *   DEAD → REAPED              its shared holds are returned (holds.ts), its own waiters are out, notifies that it had got and grants that it had not taken are passed on;
  *                              what still names it as owner was its own: whoever wants it takes it over, as poisoned
  *   REAPED → FREE              everybody who waits anywhere in the region has been told to look again; generation + 1
  * Invariants D1 Every step can be done twice. A reaper that dies is replaced: its id is in the status word of the slot that it was
@@ -39,6 +39,7 @@ import {
 import type { Region } from '@heddle/atomics'
 import type { Agent } from './agent.js'
 import { finishCancelOf } from './cancel-tree.js'
+import { returnHolds } from './holds.js'
 import { BELL, CANCELLED, CASE_RECHECK, CASE_TOKEN, FREE, GRANTED, NOTIFIED, W_LOCK, W_QUEUE, W_STATE, W_TOKEN, WAITING } from './layout.js'
 import { revokeFrom } from './lock-word.js'
 import { lockQueue, settle, unlockQueue } from './queue.js'
@@ -99,6 +100,7 @@ function finish(agent: Agent, id: number, generation: number): void {
   recoverHeir(agent, record)
   finishCancelOf(agent, record)
   agent.region.reclaim(id)
+  returnHolds(words, record)
   const passed: number[] = []
   forEachRecordOf(words, record, (r) => giveBack(agent, r, passed))
   for (const main of passed) deliver(agent, main)

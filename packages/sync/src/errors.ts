@@ -19,4 +19,11 @@ export class NotOwnerError extends HeddleError {
   }
 }
 
+/** The barrier was aborted, reset, or left by somebody who waited at it: not all parties will come. `reset()` makes it usable again. */
+export class BrokenBarrierError extends HeddleError {
+  constructor(message = 'the barrier is broken: it was aborted or reset, or a party gave up, failed or died while others waited; reset() mends it') {
+    super('ERR_BROKEN_BARRIER', message)
+  }
+}
+
 export { DeadlockError } from '@heddle/park'

@@ -12,10 +12,11 @@
  *            I3 It keeps its ticket until it has the lock.
  * Progress   park's handover.ts: granted after two lost retries or 1 ms.
  */
-import { and, compareExchange, get, load, or, store } from '@heddle/atomics/ops'
+import { and, compareExchange, get, load, now, or, store } from '@heddle/atomics/ops'
 import { isOwnerGone } from '@heddle/atomics/internal'
 import {
   type Agent,
+  cancel,
   CASE_RECHECK,
   claim,
   claimOne,
@@ -48,47 +49,68 @@ import {
   W_WANT,
   waitingSince,
 } from '@heddle/park/internal'
+import { findCycle } from './diagnostics.js'
 import { DeadlockError } from './errors.js'
 
-/** Takes the word if it is free or its owner is gone (then as poisoned). @returns the flags it had, or -1 */
-export function tryAcquire(agent: Agent, lock: number): number {
+/**
+ * Takes the word if it is free or its owner is gone.
+ * @param mode bits that the word gets with the owner
+ * @param poisons a dead owner whose word has one of these bits leaves the lock poisoned
+ * @returns the flags it has now, or -1
+ */
+export function tryAcquire(agent: Agent, lock: number, mode = 0, poisons = LOCKED_BIT): number {
   const { words, tag } = agent
   for (;;) {
     const word = load(words, lock)
     let flags = word & FLAGS_MASK
     if ((word & LOCKED_BIT) !== 0) {
       if (!isOwnerGone(words, word)) return -1
-      flags |= POISONED_BIT
+      if ((word & poisons) !== 0) flags |= POISONED_BIT
     }
-    if (compareExchange(words, lock, word, tag | flags) === word) return flags
+    if (compareExchange(words, lock, word, tag | mode | flags) === word) return flags
   }
 }
 
-/** Waiting for a lock word. */
-export class LockOperation<G extends { release(): void }> extends Operation<G> {
+/** Waiting for a lock word; its queue is in the words after it. */
+export abstract class LockOperation<T> extends Operation<T> {
+  /** Word index of the queue. */
+  protected readonly q: number
+  /** When it began, in a region with metrics; else 0. */
+  readonly startedAt: number
+  /** Whether it was not had at once. */
+  contended = false
+  /** Whether it stood in the queue. */
+  parked = false
+
   constructor(
     agent: Agent,
     /** Word index of the lock word. */
-    private readonly lock: number,
-    /** Word index of its queue. */
-    private readonly q: number,
-    /** Makes the guard, once the lock is held; gets the flags that the word had, and may throw (poisoned). */
-    private readonly guard: (agent: Agent, flags: number) => G,
+    protected readonly lock: number,
+    private readonly mode = 0,
+    private readonly poisons = LOCKED_BIT,
   ) {
     super(agent)
+    this.q = lock + 1
+    this.startedAt = agent.region.metrics ? now() : 0
   }
+
+  /** The agent owns the word, which has these flags: sets `result`, or goes on to wait for something else. Throws when it is poisoned. @returns whether it is done */
+  protected abstract acquired(flags: number): boolean
 
   begin(): boolean {
     const { agent, record } = this
     const { words } = agent
-    if (this.acquire()) return true
+    const flags = this.attempt()
+    if (flags >= 0) return this.acquired(flags)
+    this.contended = true
     if (get(words, record + W_KIND) === KIND_THREAD) {
       this.refuseDeadlock()
-      if (agent.spin.until(() => (load(words, this.lock) & LOCKED_BIT) === 0) && this.acquire()) return true
+      if (agent.spin.until(() => (load(words, this.lock) & LOCKED_BIT) === 0)) {
+        const afterSpin = this.attempt()
+        if (afterSpin >= 0) return this.acquired(afterSpin)
+      }
     }
-    store(words, record + W_LOCK, this.lock)
-    store(words, record + W_TRIES, 0)
-    store(words, record + W_WANT, waitingSince())
+    this.describe()
     return this.enter(false)
   }
 
@@ -98,10 +120,11 @@ export class LockOperation<G extends { release(): void }> extends Operation<G> {
     if (phaseOf(state) === GRANTED) {
       // Revoked meanwhile: it waits again, where it was.
       if (compareExchange(words, r + W_STATE, state, inPhase(state, TAKEN)) !== state) return false
-      this.result = this.guard(this.agent, load(words, this.lock) & FLAGS_MASK)
-      return true
+      if (this.mode !== 0) or(words, this.lock, this.mode)
+      return this.acquired(load(words, this.lock) & FLAGS_MASK)
     }
-    if (this.acquire()) return true
+    const flags = this.attempt()
+    if (flags >= 0) return this.acquired(flags)
     store(words, r + W_TRIES, load(words, r + W_TRIES) + 1)
     return this.enter(true)
   }
@@ -119,39 +142,44 @@ export class LockOperation<G extends { release(): void }> extends Operation<G> {
     if (next !== 0) deliver(agent, next)
   }
 
-  override undo(): boolean {
-    this.result.release()
-    return true
-  }
-
   override yieldClaim(): boolean {
     return declineLock(this.agent, this.lock, this.q, this.record)
   }
 
-  private acquire(): boolean {
-    const flags = tryAcquire(this.agent, this.lock)
-    if (flags < 0) return false
-    this.result = this.guard(this.agent, flags)
-    return true
+  /** Takes the word if it can be had now. @returns its flags, or -1 */
+  protected attempt(): number {
+    return tryAcquire(this.agent, this.lock, this.mode, this.poisons)
+  }
+
+  /** What a releaser reads in the record. */
+  protected describe(): void {
+    const { words } = this.agent
+    const r = this.record
+    store(words, r + W_LOCK, this.lock)
+    store(words, r + W_TRIES, 0)
+    store(words, r + W_WANT, waitingSince())
   }
 
   /** Enqueues, unless the lock can be had. */
-  private enter(again: boolean): boolean {
+  protected enter(again: boolean): boolean {
     const { agent, lock, q, record } = this
     const { words } = agent
     lockQueue(agent, q)
     or(words, lock, PARKED_BIT)
-    const flags = tryAcquire(agent, lock)
+    const flags = this.attempt()
     if (flags >= 0) {
+      // A record that a waker left linked, of this very operation, does not count as somebody who waits.
+      unlink(words, q, record)
       if (firstOf(words, q) === 0) and(words, lock, ~PARKED_BIT)
       unlockQueue(agent, q)
-      this.result = this.guard(agent, flags)
-      return true
+      return this.acquired(flags)
     }
     if (again) enqueueAgain(words, q, record)
     else enqueue(words, q, record, takeTicket(words, q))
     unlockQueue(agent, q)
+    this.parked = true
     if (isOwnerGone(words, load(words, lock)) && claim(words, record, NOTIFIED, CASE_RECHECK)) deliver(agent, record)
+    else if (agent.region.diagnostics) this.refuseCycle()
     return false
   }
 
@@ -165,11 +193,24 @@ export class LockOperation<G extends { release(): void }> extends Operation<G> {
     agent.enterBlocked()
     const own = ownerOf(load(agent.words, lock)) === agent.tag
     agent.exitBlocked()
-    if (own) throw new DeadlockError('this agent holds the lock already, and would wait for itself: release it first, or use lockAsync() or a ReentrantMutex')
+    if (own)
+      throw new DeadlockError(
+        'this agent holds the lock already, and would wait for itself: release it first, or use lockAsync() or a ReentrantMutex',
+      )
+  }
+
+  /** Threads that wait for one another never go on: the one whose wait closes the cycle says so instead. */
+  private refuseCycle(): void {
+    const { agent, record } = this
+    if (get(agent.words, record + W_KIND) !== KIND_THREAD) return
+    const cycle = findCycle(agent, record)
+    if (cycle === undefined || !cancel(agent.words, record)) return
+    this.abandon()
+    throw new DeadlockError(`this wait would never end: ${cycle}`)
   }
 }
 
-/** Releases a lock word that the agent owns. */
-export function release(agent: Agent, lock: number, q: number, tag: number): void {
-  if (compareExchange(agent.words, lock, tag, 0) !== tag) releaseContended(agent, lock, q, tag)
+/** Releases a lock word that the agent owns; `held` is what it contains when nobody waits: the tag, and the mode. */
+export function release(agent: Agent, lock: number, held: number): void {
+  if (compareExchange(agent.words, lock, held, 0) !== held) releaseContended(agent, lock, lock + 1, agent.tag)
 }

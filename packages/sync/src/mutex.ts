@@ -2,7 +2,8 @@
  * Mutual exclusion for threads, promises and fibers.
  *
  * Source     Drepper, "Futexes Are Tricky"; WTF::Lock and parking_lot's RawMutex for barging with eventual fairness.
- * Layout     +0 header · +4 state (park's lock-word.ts: LOCKED, PARKED, POISONED, owner and its generation) · +8 queue · +24 options
+ * Layout     +0 header · +4 state (park's lock-word.ts: LOCKED, PARKED, POISONED, owner and its generation) · +8 queue · +24 options: bit 0
+ *            POISON · bits 4–31 byte offset of the block of metrics, in a region that keeps them
  * Invariants lock-operation.ts; acquired and released by one compare-exchange each while nobody waits.
  * Pairs      Release's compare-exchange of the state publishes the section to the next acquire.
  * Progress   A running thread may barge; a waiter that lost two retries or waited 1 ms is handed the lock. A dead owner leaves it
@@ -12,18 +13,11 @@ import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle
 import { isOwnerGone, Place } from '@heddle/atomics/internal'
 import { and, compareExchange, get, load, or, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, block, DoneFiber, FiberWait, LOCKED_BIT, ownerOf, POISONED_BIT, promise, QUEUE_BYTES } from '@heddle/park/internal'
+import { Agent, block, DoneFiber, FiberWait, LOCKED_BIT, OBSERVED_BIT, ownerOf, POISONED_BIT, promise, QUEUE_BYTES } from '@heddle/park/internal'
 import { NotOwnerError, PoisonedError } from './errors.js'
+import { type Guard, type Lockable } from './guard.js'
 import { LockOperation, release, tryAcquire } from './lock-operation.js'
-
-/** What holds a lock until it is released. */
-export interface Guard {
-  /** Whether it still holds. */
-  readonly held: boolean
-  /** Gives the lock back. @throws NotOwnerError when it was given back already */
-  release(): void
-  [Symbol.dispose](): void
-}
+import { countReleased, countTaken, type LockMetrics, METRICS_BYTES, readMetrics, type Waited } from './metrics.js'
 
 /** Settings of a new mutex. */
 export interface MutexOptions {
@@ -34,6 +28,7 @@ export interface MutexOptions {
 }
 
 const POISON_OPTION = 1
+const METRICS_MASK = ~15
 const OPTIONS_OFFSET = (8 + QUEUE_BYTES) >> 2
 
 /** One holding of a mutex. */
@@ -41,13 +36,14 @@ export class MutexGuard implements Guard {
   /** Whether it still holds the mutex. */
   held = true
   constructor(
-    private readonly mutex: Mutex,
+    /** What it holds. */
+    readonly mutex: Mutex,
     private readonly agent: Agent,
   ) {}
 
   /** Gives the mutex back; one compare-exchange while nobody waits. Never blocks. @throws NotOwnerError when it was given back already */
   release(): void {
-    if (!this.held) throw new NotOwnerError('this guard was released already: the mutex may be somebody else\'s by now')
+    if (!this.held) throw new NotOwnerError("this guard was released already: the mutex may be somebody else's by now")
     this.held = false
     this.mutex.releaseBy(this.agent)
   }
@@ -57,33 +53,58 @@ export class MutexGuard implements Guard {
   }
 }
 
+/** Waiting for a mutex; `guard` is one to be used again, by a Condvar. */
+export class MutexOperation extends LockOperation<MutexGuard> {
+  constructor(
+    agent: Agent,
+    protected readonly mutex: Mutex,
+    private readonly guard?: MutexGuard,
+  ) {
+    super(agent, mutex.state)
+  }
+
+  protected acquired(flags: number): boolean {
+    this.result = this.mutex.taken(this.agent, flags, this, this.guard)
+    return true
+  }
+
+  override undo(): boolean {
+    this.result.release()
+    return true
+  }
+}
+
 /**
  * A lock that threads, promises and fibers of any agent may take.
  *
  * Uncontended it costs one compare-exchange each way. Whoever waits is woken in order of arrival; a running thread may barge in front
  * of a woken waiter twice or for 1 ms, then ownership is handed over. @example
  * const mutex = new Mutex()
+ * const counter = new AtomicInt32()
  * const guard = await mutex.lockAsync()
  * try { counter.store(counter.load() + 1) } finally { guard.release() }
  */
-export class Mutex extends SharedObject {
+export class Mutex extends SharedObject implements Lockable {
   static readonly kind = 'Mutex'
   static readonly BYTES = 12 + QUEUE_BYTES
   static readonly ALIGN = 4
-  /** Word index of the state. */
-  private readonly state: number
+  /**
+   * Word index of the state; its queue follows.
+   * @internal
+   */
+  readonly state: number
 
   /** Allocates an unlocked mutex. @throws RegionFullError */
   constructor(options: MutexOptions | Place = {}) {
     super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, Mutex))
     this.state = (this.at >> 2) + 1
-    if (!(options instanceof Place) && options.poison === true) this.setOption()
+    if (!(options instanceof Place)) this.format(options)
   }
 
   /** Makes a mutex in BYTES zeroed bytes that the caller owns. */
   static init(region: Region, at: number, options: Pick<MutexOptions, 'poison'> = {}): Mutex {
     const mutex = new Mutex(Place.format(region, at, Mutex))
-    if (options.poison === true) mutex.setOption()
+    mutex.format(options)
     return mutex
   }
 
@@ -99,19 +120,24 @@ export class Mutex extends SharedObject {
 
   /**
    * Takes the mutex; blocks the thread until it can. Spins briefly first while another core can make progress.
-   * @throws PoisonedError (which holds the mutex), DeadlockError when this agent holds it, BlockingNotAllowedError, TimeoutError,
-   * the token's reason, RegionFullError, DisposedError
+   * @throws PoisonedError (which holds the mutex), DeadlockError when this agent holds it, or, in a region with `diagnostics`, when its owner
+   * waits for this thread; BlockingNotAllowedError, TimeoutError, the token's reason, RegionFullError, DisposedError
    */
   lock(options?: BlockingOptions): MutexGuard {
     this.assertLive()
     const agent = Agent.of(this.region)
     if (compareExchange(agent.words, this.state, 0, agent.tag) === 0) return new MutexGuard(this, agent)
-    return block(this.operation(agent), options, 'lockAsync()')
+    return block(new MutexOperation(agent, this), options, 'lockAsync()')
   }
 
   /** As `lock`, as a promise. A pending one keeps the process alive unless `ref` is false. */
   lockAsync(options?: AsyncOptions): Promise<MutexGuard> {
-    return promise(() => this.operation(Agent.of(this.region)), options)
+    // What throws here would throw inside the promise, too: nobody catches what is misuse.
+    if (options?.signal === undefined && !this.isDisposed) {
+      const agent = Agent.of(this.region)
+      if (compareExchange(agent.words, this.state, 0, agent.tag) === 0) return Promise.resolve(new MutexGuard(this, agent))
+    }
+    return promise(() => this.operation(), options)
   }
 
   /** As `lock`, in a fiber: `const guard = yield* mutex.lockFiber()`. */
@@ -119,7 +145,7 @@ export class Mutex extends SharedObject {
     this.assertLive()
     const agent = Agent.of(this.region)
     if (compareExchange(agent.words, this.state, 0, agent.tag) === 0) return new DoneFiber(new MutexGuard(this, agent))
-    return new FiberWait(this.operation(agent), options, 'lockFiber()')
+    return new FiberWait(new MutexOperation(agent, this), options, 'lockFiber()')
   }
 
   /** Takes the mutex if nobody holds it; never waits. @throws PoisonedError, DisposedError */
@@ -127,7 +153,7 @@ export class Mutex extends SharedObject {
     this.assertLive()
     const agent = Agent.of(this.region)
     const flags = tryAcquire(agent, this.state)
-    return flags < 0 ? undefined : this.guard(agent, flags)
+    return flags < 0 ? undefined : this.taken(agent, flags)
   }
 
   /** Runs `section` with the mutex held, and releases it however the section ends. Blocks as `lock`. */
@@ -136,7 +162,7 @@ export class Mutex extends SharedObject {
     try {
       return section()
     } catch (error) {
-      this.poisonIfWanted()
+      if (guard.held) this.poisonIfWanted()
       throw error
     } finally {
       if (guard.held) guard.release()
@@ -149,7 +175,7 @@ export class Mutex extends SharedObject {
     try {
       return await section()
     } catch (error) {
-      this.poisonIfWanted()
+      if (guard.held) this.poisonIfWanted()
       throw error
     } finally {
       if (guard.held) guard.release()
@@ -162,7 +188,7 @@ export class Mutex extends SharedObject {
     try {
       return yield* section()
     } catch (error) {
-      this.poisonIfWanted()
+      if (guard.held) this.poisonIfWanted()
       throw error
     } finally {
       if (guard.held) guard.release()
@@ -183,39 +209,73 @@ export class Mutex extends SharedObject {
 
   /** Ends the poisoning, once the data are mended. @throws NotOwnerError unless this agent holds the mutex */
   clearPoison(): void {
-    if (ownerOf(load(this.region.words, this.state)) !== Agent.of(this.region).tag) throw new NotOwnerError('clear the poison while you hold the mutex: PoisonedError.guard does')
+    this.assertLive()
+    if (ownerOf(load(this.region.words, this.state)) !== Agent.of(this.region).tag)
+      throw new NotOwnerError('clear the poison while you hold the mutex: PoisonedError.guard does')
     and(this.region.words, this.state, ~POISONED_BIT)
   }
 
-  /** What a guard calls; not for others. */
+  /** What happened to it, in a region with metrics. @throws InvalidArgumentError in one without */
+  metrics(): LockMetrics {
+    this.assertLive()
+    return readMetrics(this.region, this.options & METRICS_MASK)
+  }
+
+  /**
+   * The agent has the word: counts, and makes or revives its guard.
+   * @internal
+   */
+  taken(agent: Agent, flags: number, waited?: Waited, guard: MutexGuard = new MutexGuard(this, agent)): MutexGuard {
+    guard.held = true
+    if ((flags & OBSERVED_BIT) !== 0) countTaken(this.region, this.options & METRICS_MASK, waited)
+    if ((flags & POISONED_BIT) !== 0) throw new PoisonedError(guard)
+    return guard
+  }
+
+  /**
+   * What a guard calls.
+   * @internal
+   */
   releaseBy(agent: Agent): void {
-    if (agent.isDead) return
-    release(agent, this.state, this.state + 1, agent.tag)
+    if (compareExchange(agent.words, this.state, agent.tag, 0) !== agent.tag) this.releaseSlow(agent)
   }
 
   /** Refuses while it is held or waited for. */
   protected override onDispose(): void {
     const word = load(this.region.words, this.state)
-    if ((word & ~POISONED_BIT) !== 0 && !isOwnerGone(this.region.words, word)) throw new InvalidArgumentError('the mutex is held or waited for: release it before disposing of it')
+    if ((word & ~(POISONED_BIT | OBSERVED_BIT)) !== 0 && !isOwnerGone(this.region.words, word))
+      throw new InvalidArgumentError('the mutex is held or waited for: release it before disposing of it')
+    const metrics = this.options & METRICS_MASK
+    if (metrics !== 0) this.region.free(metrics)
   }
 
-  private operation(agent: Agent): LockOperation<MutexGuard> {
+  /** Written before the mutex was published: a plain read. */
+  private get options(): number {
+    return get(this.region.words, (this.at >> 2) + OPTIONS_OFFSET)
+  }
+
+  private operation(): MutexOperation {
     this.assertLive()
-    return new LockOperation(agent, this.state, this.state + 1, (owner, flags) => this.guard(owner, flags))
+    return new MutexOperation(Agent.of(this.region), this)
   }
 
-  private guard(agent: Agent, flags: number): MutexGuard {
-    const guard = new MutexGuard(this, agent)
-    if ((flags & POISONED_BIT) !== 0) throw new PoisonedError(guard)
-    return guard
+  private releaseSlow(agent: Agent): void {
+    if (agent.isDead) return
+    const word = load(agent.words, this.state)
+    // Declared dead and taken over meanwhile: nothing to give back.
+    if (ownerOf(word) !== agent.tag) return
+    if ((word & OBSERVED_BIT) !== 0) countReleased(this.region, this.options & METRICS_MASK)
+    if (word !== (agent.tag | OBSERVED_BIT) || compareExchange(agent.words, this.state, word, OBSERVED_BIT) !== word) release(agent, this.state, agent.tag)
   }
 
-  private setOption(): void {
-    store(this.region.words, (this.at >> 2) + OPTIONS_OFFSET, POISON_OPTION)
+  private format({ poison }: Pick<MutexOptions, 'poison'>): void {
+    const { region } = this
+    const options = (poison === true ? POISON_OPTION : 0) | (region.metrics ? region.alloc(METRICS_BYTES, 16) : 0)
+    if (options !== 0) store(region.words, (this.at >> 2) + OPTIONS_OFFSET, options)
+    if (region.metrics) store(region.words, this.state, OBSERVED_BIT)
   }
 
   private poisonIfWanted(): void {
-    // Written before the mutex was published.
-    if (get(this.region.words, (this.at >> 2) + OPTIONS_OFFSET) === POISON_OPTION) or(this.region.words, this.state, POISONED_BIT)
+    if ((this.options & POISON_OPTION) !== 0) or(this.region.words, this.state, POISONED_BIT)
   }
 }
