@@ -1,5 +1,6 @@
 /** Every interleaving, within bounds, of parking and waking: W1 (no lost wake), W2 (a time limit consumes no notify), W3 (a death loses nothing). */
 import { AtomicInt32, type Region } from '@heddle/atomics'
+import { registerAgent } from '@heddle/atomics/internal'
 import { load } from '@heddle/atomics/ops'
 import { model, type ModelOptions, type Report } from '@heddle/model'
 import { notify, Parker, TimeoutError, waitOn, WaitQueue } from '@heddle/park'
@@ -219,5 +220,70 @@ test('a waker that dies anywhere: the waiter is woken or told to look again', ()
       return () => expectNoRecords(region)
     },
     { preemptions: full ? 2 : 1, deaths: true },
+  )
+})
+
+test('a promise whose agent blocks passes its notify on: each unpark has exactly one waiter', () => {
+  run(
+    'park as a promise, then block | park | unparkOne, open',
+    ({ region, spawn }) => {
+      const queue = new WaitQueue({ region })
+      const gate = new WaitQueue({ region })
+      const open = new AtomicInt32({ region })
+      const ended = new AtomicInt32({ region })
+      const count = (outcome: string): void => void (outcome === 'unparked' && ended.add(1))
+      spawn(
+        () => {
+          const agent = Agent.of(region)
+          const operation = new ParkOperation(agent, (queue.at >> 2) + 1, () => open.load() === 0)
+          Pending.start(operation, KIND_PROMISE, undefined, false, { done: ({ outcome }) => count(outcome), failed: () => void ended.add(100) })
+          gate.park({ validate: () => open.load() === 0 })
+        },
+        { ...ready(region), loop: 'idle' },
+      )
+      spawn(() => count(queue.park({ validate: () => open.load() === 0 }).outcome), ready(region))
+      const waker = spawn(() => {
+        const first = queue.unparkOne()
+        open.store(1)
+        gate.unparkAll()
+        return Number(first) + queue.unparkAll()
+      }, ready(region))
+      return () => {
+        expect(ended.load()).toBe(waker.result)
+        expectNoRecords(region)
+      }
+    },
+    { preemptions: full ? 2 : 1 },
+  )
+})
+
+test('two permits for two waiters, one of which was told to look again: none is taken by who has gone', () => {
+  run(
+    'Parker: park | park | unpark, unpark | reaper',
+    ({ region, spawn }) => {
+      const parker = new Parker({ region })
+      const taken = new AtomicInt32({ region })
+      const take = (): void => {
+        parker.park()
+        taken.add(1)
+        if (taken.load() < 2) parker.unpark()
+      }
+      spawn(take, ready(region))
+      spawn(take, ready(region))
+      // One that dies as soon as it is there: the waiters are told to look again.
+      const victim = registerAgent(region.words)
+      spawn(
+        () => {
+          parker.unpark()
+          reap(Agent.of(region), victim.id, victim.generation)
+        },
+        ready(region),
+      )
+      return () => {
+        expect(taken.load()).toBe(2)
+        expectNoRecords(region)
+      }
+    },
+    { preemptions: 1 },
   )
 })
