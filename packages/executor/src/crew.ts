@@ -15,7 +15,7 @@ import { CLOSED, K_PHASE, P_STATE, WORKER_STARTING } from './layout.js'
 import type { Pool } from './pool.js'
 import { isWorkerMessage, type WorkerData } from './protocol.js'
 import { closeSubmitters, reapWorker } from './reaper.js'
-import { ringAll } from './wakeup.js'
+import { ringAll, setWaking } from './wakeup.js'
 
 /** Crashes in a row that took no started call with them, and between which no call ended. */
 const FUTILE_CRASHES = 3
@@ -121,6 +121,7 @@ export class Crew {
     const number = this.freeNumbers.pop() ?? this.nextNumber++
     const { pool, host, options } = this
     store(pool.words, pool.workerAt(number) + K_PHASE, WORKER_STARTING)
+    setWaking(pool, number)
     const data: WorkerData = { heddle: 'worker', pool: pool.toHandle(), number, setup: options.setup }
     const worker = host.startWorker!(host.workerModule!, {
       name: this.nameOf(number),

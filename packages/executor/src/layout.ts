@@ -17,7 +17,9 @@ export const P_TAIL = 32
 export const P_SPINNING = 48
 /** One bit for each worker that sleeps and whom nobody has woken yet. */
 export const P_SLEEPING = 56
-/** Words in each of the two. */
+/** One bit for each worker that was told to wake, or was started, and has not looked yet. Changes as seldom as the hint in whose line it is. */
+export const P_WAKING = 40
+/** Words in each of the three. */
 export const WORKER_SET_WORDS = 8
 
 export const OPEN = 0

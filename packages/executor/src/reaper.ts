@@ -12,6 +12,7 @@ import {
   K_AGENT,
   K_BELL,
   K_PHASE,
+  K_RUNNING,
   MAX_CHUNKS,
   MAX_SUBMITTERS,
   P_CHUNK_AT,
@@ -28,7 +29,7 @@ import {
 } from './layout.js'
 import type { Pool } from './pool.js'
 import { abandonQueued, crash, giveBack, phaseOf, QUEUED, releaseEnded, STARTED } from './slot.js'
-import { announceWork, claimSleeper, endSpin } from './wakeup.js'
+import { announceWork, claimSleeper, endSpin, endWaking, ringAll } from './wakeup.js'
 
 /** Settles and requeues the calls of a dead worker; returns how many had started there. */
 export function reapWorker(pool: Pool, injector: Injector, worker: number): number {
@@ -38,6 +39,8 @@ export function reapWorker(pool: Pool, injector: Injector, worker: number): numb
   store(words, record + K_BELL, 0)
   endSpin(pool, worker)
   claimSleeper(pool, worker)
+  endWaking(pool, worker)
+  store(words, record + K_RUNNING, 0)
   let crashed = 0
   const told = new Set<number>()
   forEachSlot(pool, (slot, at) => {
@@ -65,6 +68,8 @@ export function reapWorker(pool: Pool, injector: Injector, worker: number): numb
     if (bell !== 0) ringDoorbell(pool.region, bell)
   }
   closeSubmitters(pool, load(words, record + K_AGENT))
+  // It may have been about to ring any of them.
+  ringAll(pool)
   return crashed
 }
 

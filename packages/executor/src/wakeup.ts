@@ -3,16 +3,17 @@
  *
  * Source     Go's scheduler (proc.go, "Worker thread parking/unparking"): a worker that looks for work counts as spinning; whoever
  *            adds work wakes a sleeper only when nobody spins, and the last one that stops spinning with work in hand wakes another.
- * Layout     P_SPINNING, P_SLEEPING  one bit for each worker
- * Invariants I1 A worker sets its own bits. A sleeper's is cleared by whoever rings it: one wake for each sleep. A spinner's is cleared
- *               by itself, or by the reaper.
+ * Layout     P_SPINNING, P_SLEEPING, P_WAKING  one bit for each worker
+ * Invariants I1 A worker sets its own spinning and sleeping bits. A sleeper's is turned into a waking bit by whoever rings it: one wake for
+ *               each sleep. The others are cleared by the worker itself, or by its reaper.
+ *            I2 A waker that dies before it rings leaves a sleeper without its bit: the reaper rings everybody.
  * Pairs      Adding: the queue's cell, then P_SPINNING and P_SLEEPING are read. Going to sleep: the sleeping bit is set, the spinning bit
  *            cleared, then the queue is looked at. One of them sees the other.
  * Rejected   A count of spinners: a worker that dies while it is counted would keep everybody from waking anybody.
  */
 import { and, load, or } from '@heddle/atomics/ops'
 import { ringDoorbell } from '@heddle/park/internal'
-import { K_BELL, P_SLEEPING, P_SPINNING, WORKER_SET_WORDS } from './layout.js'
+import { K_BELL, K_RUNNING, P_SLEEPING, P_SPINNING, P_WAKING, WORKER_SET_WORDS } from './layout.js'
 import { lowest, type Pool } from './pool.js'
 
 /** After work was added: wakes a sleeper unless somebody is looking already. False when nobody sleeps and nobody spins. */
@@ -37,6 +38,7 @@ export function wakeOne(pool: Pool): boolean {
     for (let bits = load(words, base + P_SLEEPING + i); bits !== 0; bits = load(words, base + P_SLEEPING + i)) {
       const worker = (i << 5) | lowest(bits)
       if (!claimSleeper(pool, worker)) continue
+      setWaking(pool, worker)
       ringDoorbell(pool.region, load(words, pool.workerAt(worker) + K_BELL))
       return true
     }
@@ -61,6 +63,29 @@ export function setSleeping(pool: Pool, worker: number): void {
 export function claimSleeper(pool: Pool, worker: number): boolean {
   const bit = 1 << (worker & 31)
   return (and(pool.words, pool.base + P_SLEEPING + (worker >>> 5), ~bit) & bit) !== 0
+}
+
+/** Somebody has told the worker to look. */
+export function setWaking(pool: Pool, worker: number): void {
+  or(pool.words, pool.base + P_WAKING + (worker >>> 5), 1 << (worker & 31))
+}
+
+/** The worker looks. */
+export function endWaking(pool: Pool, worker: number): void {
+  and(pool.words, pool.base + P_WAKING + (worker >>> 5), ~(1 << (worker & 31)))
+}
+
+/** Whether another worker has nothing to run, and less than half as many async calls as `waiting`: a new call is better off there. */
+export function isLighterIdle(pool: Pool, self: number, waiting: number): boolean {
+  const { words, base } = pool
+  for (let i = 0; i << 5 < pool.maxWorkers; i++) {
+    let bits = load(words, base + P_SPINNING + i) | load(words, base + P_SLEEPING + i) | load(words, base + P_WAKING + i)
+    for (; bits !== 0; bits &= bits - 1) {
+      const worker = (i << 5) | lowest(bits)
+      if (worker !== self && load(words, pool.workerAt(worker) + K_RUNNING) * 2 < waiting) return true
+    }
+  }
+  return false
 }
 
 /** Marks a worker as spinning, unless `limit` others are; whether it is. */

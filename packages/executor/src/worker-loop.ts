@@ -20,13 +20,15 @@ import { finish, holdBack, start, startClaimed } from './slot.js'
 import { LookBudget } from './spin-budget.js'
 import type { Submitter } from './submitter.js'
 import type { TaskFunction } from './tasks.js'
-import { beginSpin, claimSleeper, endSpin, setSleeping, wakeOne } from './wakeup.js'
+import { beginSpin, claimSleeper, endSpin, endWaking, isLighterIdle, setSleeping, wakeOne } from './wakeup.js'
 
 /** An uninterrupted run of tasks longer than this lets the event loop turn, in ms. */
 const TURN_MS = 2
 /** Tasks between two looks at the clock. */
 const CLOCK_TASKS = 16
 const SPIN_LOOKS = 16
+/** How long a worker with async calls leaves new ones to workers that have fewer. */
+const GIVE_WAY_MS = 5
 
 /** A worker's main loop. */
 export class WorkerLoop {
@@ -36,6 +38,8 @@ export class WorkerLoop {
   private readonly roundTask = (): void => this.round()
   /** Made for the first fiber. */
   private scheduler: Scheduler | undefined
+  /** When this worker began to leave calls to others; 0: it doesn't. */
+  private gaveWayAt = 0
   private queued = false
   private sleeping = false
   private closed = false
@@ -64,10 +68,12 @@ export class WorkerLoop {
 
   /** Begins to take calls. */
   begin(): void {
+    endWaking(this.pool, this.number)
     this.round()
   }
 
   private rung(): void {
+    endWaking(this.pool, this.number)
     if (!this.sleeping) return
     this.sleeping = false
     claimSleeper(this.pool, this.number)
@@ -87,8 +93,10 @@ export class WorkerLoop {
     let until = now() + TURN_MS
     let count = 0
     for (;;) {
+      if (this.waiting > 0 && this.givesWay()) return
       const slot = injector.pop()
       if (slot !== -1) {
+        this.gaveWayAt = 0
         this.run(slot)
         if ((++count & (CLOCK_TASKS - 1)) === 0 && now() > until) return this.later()
         continue
@@ -99,6 +107,24 @@ export class WorkerLoop {
       until = now() + TURN_MS
     }
     this.sleep()
+  }
+
+  /**
+   * A worker with async calls leaves new ones to another worker that has far fewer and nothing to run: started calls can't move, and the
+   * first worker to look would otherwise collect them all. It sleeps meanwhile, so that the other one can do the same, for GIVE_WAY_MS at
+   * most, since the other one may be slow to come.
+   */
+  private givesWay(): boolean {
+    if (this.pool.maxWorkers === 1 || !this.injector.hasWork() || !isLighterIdle(this.pool, this.number, this.waiting)) return false
+    const time = now()
+    if (this.gaveWayAt === 0) this.gaveWayAt = time
+    else if (time - this.gaveWayAt > GIVE_WAY_MS) return false
+    wakeOne(this.pool)
+    this.publish()
+    setSleeping(this.pool, this.number)
+    this.sleeping = true
+    getHost().setTimer(() => this.rung(), GIVE_WAY_MS)
+    return true
   }
 
   /** Looks for work for a moment; whether there is some. */

@@ -38,6 +38,7 @@ describe('an executor on Node', () => {
   it.each([
     ['calls', 'runs plain and async tasks with all kinds of values'],
     ['async-overlap', 'runs async tasks of one worker side by side'],
+    ['balance', 'spreads async tasks over the workers'],
     ['fibers', 'runs generator tasks as fibers'],
     ['errors', 'keeps errors whole and refuses what can’t travel at the call'],
     ['modules', 'says why a task can’t be found or loaded'],

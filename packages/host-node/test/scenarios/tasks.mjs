@@ -1,4 +1,5 @@
 // What the scenarios run in workers.
+import { threadId } from 'node:worker_threads'
 import { AtomicInt32, registerErrorClass } from '@heddle/atomics'
 import { Executor, tasks } from '@heddle/executor'
 
@@ -38,6 +39,11 @@ export const work = tasks(import.meta.url, {
     await sleep(20)
     open--
     return most
+  },
+  async where(ms) {
+    spin(2)
+    await sleep(ms)
+    return threadId
   },
   *fiber(n) {
     let sum = 0
