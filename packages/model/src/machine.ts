@@ -17,7 +17,7 @@ import { type BufferCells, Cell, Memory } from './memory.js'
 import { TURN } from './codes.js'
 import { describe } from './native.js'
 import { Diverged, Random, type Search } from './search.js'
-import { DEAD, DONE, LOOPING, NEW, PENDING, READY, SPINNING, type SpawnOptions, SUSPENDED, Thread, type Watched } from './thread.js'
+import { DEAD, DONE, LOOPING, NEW, PENDING, READS, READY, SPINNING, type SpawnOptions, SUSPENDED, Thread, type Watched } from './thread.js'
 import type { FindingKind, ModelOptions } from './types.js'
 
 /** Receives every operation of an execution that is looked at closely. */
@@ -331,7 +331,7 @@ export class Machine {
       thread.started = search.current!.clock
     } else if (thread.state === SPINNING) {
       for (const { cell } of thread.watched) search.touch(cell.in(this.execution), false)
-      thread.reads = []
+      thread.readCount = 0
       thread.cycles.fill(0)
     } else if (thread.state === LOOPING) {
       this.fate.beginTurn(thread)
@@ -409,7 +409,11 @@ export class Machine {
 
   /** Blocks until a word read in the last `period` reads changes. */
   spin(thread: Thread, period: number): void {
-    thread.watched = thread.reads.slice(-period)
+    thread.watched = []
+    for (let back = 1; back <= Math.min(period, thread.readCount, READS); back++) {
+      const at = (thread.readCount - back) & (READS - 1)
+      thread.watched.push({ cell: thread.readCells[at]!, version: thread.readVersions[at]! })
+    }
     thread.freedAt = thread.length
     if (thread.watched.some(hasChanged)) return
     thread.state = SPINNING

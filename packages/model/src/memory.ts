@@ -155,13 +155,19 @@ export class Cell {
   }
 }
 
+const MOST_WORDS = 2 ** 20
+
 /** The cells of one shared buffer. */
 export class BufferCells {
-  private readonly cells: (Cell | undefined)[] = []
+  private readonly cells: (Cell | undefined)[]
   constructor(
     readonly ordinal: number,
     private readonly threads: number,
-  ) {}
+    words: number,
+  ) {
+    // An array with its size from the start is not turned into a hash table by sparse use.
+    this.cells = words <= MOST_WORDS ? new Array<Cell | undefined>(words) : []
+  }
 
   cell(word: number, stamp: number): Cell {
     const cell = (this.cells[word] ??= new Cell(`${this.ordinal === 0 ? '' : `buffer ${this.ordinal}, `}word ${word}`, this.threads))
@@ -198,7 +204,7 @@ export class Memory {
   private number(buffer: SharedArrayBuffer): BufferCells {
     const known = this.numbers.get(buffer)
     if (known?.stamp === this.stamp) return known.cells
-    const cells = (this.byNumber[this.seen] ??= new BufferCells(this.seen, this.threads))
+    const cells = (this.byNumber[this.seen] ??= new BufferCells(this.seen, this.threads, buffer.byteLength >> 2))
     this.seen++
     this.numbers.set(buffer, { stamp: this.stamp, cells })
     return cells

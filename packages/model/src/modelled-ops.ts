@@ -11,7 +11,7 @@ import { Judge } from './judge.js'
 import type { Machine } from './machine.js'
 import { type BufferCells, type Cell, PLAIN_READ, PLAIN_WRITE } from './memory.js'
 import { native, type View } from './native.js'
-import { PENDING, type Thread, type Waiter, WAITING } from './thread.js'
+import { PENDING, READS, type Thread, type Waiter, WAITING } from './thread.js'
 
 type Words = Int32Array
 export type Value = number | bigint
@@ -260,18 +260,19 @@ export class ModelledOps {
       return
     }
     machine.arrive(thread)
-    if (thread.reads.length > 0) {
+    if (thread.readCount > 0) {
       thread.pauses++
-      if (thread.pauses > 1 && !thread.preparing && thread.freedAt !== thread.length) machine.spin(thread, thread.reads.length)
-      thread.reads = []
+      if (thread.pauses > 1 && !thread.preparing && thread.freedAt !== thread.length) machine.spin(thread, READS)
+      thread.readCount = 0
     }
     machine.note(thread, PAUSE, 0, undefined)
   }
 
   /** The thread saw a value: if it spins, it waits for another. */
   private sees(thread: Thread, cell: Cell): void {
-    if (thread.reads.length >= 32) thread.reads.shift()
-    thread.reads.push({ version: cell.version, cell })
+    const at = thread.readCount++ & (READS - 1)
+    thread.readCells[at] = cell
+    thread.readVersions[at] = cell.version
   }
 
   /** The thread changed something: it does not merely spin. */
@@ -279,8 +280,9 @@ export class ModelledOps {
     if (cell !== null) cell.version++
     thread.pauses = 0
     thread.stuck = 0
-    thread.reads.length = 0
-    thread.cycles.fill(0)
+    thread.readCount = 0
+    const { cycles } = thread
+    cycles[1] = cycles[2] = cycles[3] = cycles[4] = 0
   }
 
   // Plain accesses.

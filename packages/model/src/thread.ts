@@ -64,6 +64,9 @@ export interface SpawnOptions {
   before?: (() => void) | null
 }
 
+/** How many reads a thread remembers: the longest loop over different words that counts as a spin by `pause`. A power of two. */
+export const READS = 32
+
 export class Thread {
   state = NEW
   /** Results of the operations done so far, and which operations they were. */
@@ -99,8 +102,10 @@ export class Thread {
   askedAt = -1
   freedAt = -1
   watched: Watched[] = []
-  /** Words read since the last pause. */
-  reads: Watched[] = []
+  /** The last words read since the last change or pause, with their versions then: a ring, and how many were put into it. */
+  readonly readCells: Cell[] = []
+  readonly readVersions: number[] = []
+  readCount = 0
   pauses = 0
   stuck = 0
   /** For p = 1 … 4: how many last operations equal the one p before. */
