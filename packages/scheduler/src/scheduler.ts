@@ -99,7 +99,7 @@ export class Scheduler {
   private readonly choice: Choice | undefined
   private readonly region: Region | undefined
   private cachedAgent: Agent | undefined
-  /** Failed fibers that nobody has joined. */
+  /** Failed fibers whose error nobody has taken. */
   private readonly unobserved = new Set<Fiber>()
   /** What `runAsync` promises to tell when all have ended. */
   private readonly finishers: (() => void)[] = []
@@ -490,7 +490,8 @@ export class Scheduler {
     }
     fiber.bits |= FAILED_BIT
     this.failed++
-    if (fiber.joiners === undefined) this.unobserved.add(fiber)
+    // Until somebody takes it: a joiner may be cancelled before it does.
+    this.unobserved.add(fiber)
     this.end(fiber, FINISHED)
   }
 

@@ -1,6 +1,7 @@
 /** Every interleaving, within bounds, of making slots ready and taking them, and of a scheduler whose fibers another thread wakes. */
+import type { Region } from '@heddle/atomics'
 import { model, type ModelOptions, type Report } from '@heddle/model'
-import { Parker } from '@heddle/park'
+import { Parker, TimeoutError } from '@heddle/park'
 import { Agent } from '@heddle/park/internal'
 import { afterAll, expect, test } from 'vitest'
 import { ReadyBitmap, Scheduler } from '../src/index.js'
@@ -48,36 +49,73 @@ test('a slot that is set is taken once, and "empty" is never said while one is r
   )
 })
 
+/** Makes the thread's agent, with a chunk of records, before the others start: that has models of its own. */
+const readyIn = (region: Region) => ({
+  before: (): void => {
+    const { slab } = Agent.of(region)
+    slab.release(slab.acquire())
+  },
+  // What was armed for a wait that is over stays armed, and harms nobody.
+  loop: 'idle' as const,
+})
+
 test('a fiber that waits is woken by another thread while its scheduler sleeps, polls or is about to', () => {
   run(
     'Scheduler: run with a parked and a busy fiber | unpark',
     ({ region, spawn }) => {
       const parker = new Parker({ region })
-      const before = (): void => {
-        const { slab } = Agent.of(region)
-        slab.release(slab.acquire())
-      }
-      const sleeper = spawn(
-        () => {
-          const scheduler = new Scheduler({ region })
-          const fiber = scheduler.spawn(function* () {
-            yield* parker.parkFiber()
-            return 7
-          })
-          scheduler.spawn(function* () {
-            yield
-          })
-          scheduler.run()
-          return fiber.join()
-        },
-        // What was armed for a wait that is over stays armed, and harms nobody.
-        { before, loop: 'idle' },
-      )
-      spawn(() => parker.unpark(), { before })
+      const sleeper = spawn(() => {
+        const scheduler = new Scheduler({ region })
+        const fiber = scheduler.spawn(function* () {
+          yield* parker.parkFiber()
+          return 7
+        })
+        scheduler.spawn(function* () {
+          yield
+        })
+        scheduler.run()
+        return fiber.join()
+      }, readyIn(region))
+      spawn(() => parker.unpark(), readyIn(region))
       return () => {
         expect(sleeper.result).toBe(7)
       }
     },
     { regionBytes: 1 << 17, preemptions: full ? 3 : 2 },
   )
+})
+
+test('a fiber that is cancelled, or whose time is over, while another thread wakes it consumes nothing that it did not get', () => {
+  for (const how of ['cancel', 'timeout'] as const) {
+    run(
+      `Scheduler: parkFiber with ${how} | unpark`,
+      ({ region, spawn }) => {
+        const parker = new Parker({ region })
+        const owner = spawn(() => {
+          const scheduler = new Scheduler({ region })
+          const fiber = scheduler.spawn(function* () {
+            yield* parker.parkFiber(how === 'timeout' ? { timeout: 1 } : undefined)
+          })
+          scheduler.spawn(function* () {
+            yield
+            if (how === 'cancel') fiber.cancel('cancelled')
+          })
+          try {
+            scheduler.run()
+          } catch (error) {
+            if (!(error instanceof TimeoutError)) throw error
+            return 'failed'
+          }
+          return fiber.state
+        }, readyIn(region))
+        spawn(() => parker.unpark(), readyIn(region))
+        return () => {
+          // The permit is taken by the fiber, or still there.
+          expect(parker.tryPark()).toBe(owner.result !== 'finished')
+          return owner.result
+        }
+      },
+      { regionBytes: 1 << 17, preemptions: full ? 3 : how === 'timeout' ? 1 : 2, timeouts: how === 'timeout' },
+    )
+  }
 })

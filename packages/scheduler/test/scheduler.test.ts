@@ -323,6 +323,24 @@ describe('joining', () => {
     scheduler.run()
   })
 
+  it('reports an error whose joiner was cancelled before it could see it', () => {
+    const scheduler = new Scheduler()
+    const gate = new Parker()
+    const failing = scheduler.spawn(function* () {
+      yield* gate.parkFiber()
+      joiner.cancel()
+      throw new Error('unseen')
+    })
+    const joiner: Fiber = scheduler.spawn(function* () {
+      yield* failing.joinFiber()
+    })
+    scheduler.tick()
+    gate.unpark()
+    expect(() => scheduler.run()).toThrow('unseen')
+    expect(joiner.state).toBe('cancelled')
+    gate.dispose()
+  })
+
   it('refuses a fiber that joins itself, and fibers that wait for one another', () => {
     const scheduler = new Scheduler()
     const self: Fiber = scheduler.spawn(function* () {
