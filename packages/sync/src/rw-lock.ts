@@ -270,7 +270,8 @@ export class RwLock extends SharedObject implements RwWords {
 
   /** Whether somebody reads now, upgradable readers included: a hint. */
   get isReadLocked(): boolean {
-    return !isClear(this) || (load(this.region.words, this.state) & UPGRADABLE_BIT) !== 0
+    const word = load(this.region.words, this.state)
+    return !isClear(this) || ((word & UPGRADABLE_BIT) !== 0 && !isOwnerGone(this.region.words, word))
   }
 
   /** Whether the next lock will throw `PoisonedError`. */
