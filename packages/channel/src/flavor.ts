@@ -12,11 +12,13 @@
  *            C3 `close` sets CLOSED and then wakes everybody. A sender reads the signals after it published: when it finds CLOSED it takes
  *               its message back, unless somebody has received it, and wakes everybody who receives. A receiver that finds CLOSED looks
  *               once more, and only an empty buffer in which nothing is under way is the end.
+ *            C4 A waiter looks again after it became WAITING: the agent whose slot was in its way may have died and been reaped since it
+ *               looked before, when it could not be told yet (park's reap.ts, D2).
  * Progress   A running agent may barge in front of a woken waiter, which keeps its place in the queue.
  */
 import { type Region, value as valueCodec } from '@heddle/atomics'
 import { and, compareExchange, limits, load, or, pause, peek } from '@heddle/atomics/ops'
-import { Agent, claimMany, claimOne, deliver, enqueue, enqueueAgain, firstOf, lockQueue, takeTicket, unlockQueue } from '@heddle/park/internal'
+import { Agent, CASE_RECHECK, claim, claimMany, claimOne, deliver, enqueue, enqueueAgain, firstOf, lockQueue, NOTIFIED, takeTicket, unlockQueue } from '@heddle/park/internal'
 import { ClosedError } from './errors.js'
 import { CLOSED_BIT, LOST, REASON_AT, RECEIVE_QUEUE, RECEIVERS_WAIT, SEND_QUEUE, SENDERS_WAIT, SIGNALS } from './layout.js'
 import { BUSY, DONE, NOTHING, UNDERWAY } from './ring.js'
@@ -158,10 +160,9 @@ export class Flavor<T> {
     return this.enter(agent, this.receiveQueue, RECEIVERS_WAIT, record, again, () => this.canPoll())
   }
 
-  /** For a wait in the receivers' queue that is no record of `enterReceive`: whether to wait. Under the queue's lock. */
-  mustWait(): boolean {
-    or(this.words, this.signals, RECEIVERS_WAIT)
-    return !this.canPoll()
+  /** Wakes a receiver, if one waits and would get anywhere. */
+  wakeReceiver(agent: Agent): void {
+    if (this.canPoll()) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
   }
 
   /** Whether somebody sleeps in one of the queues. */
@@ -241,6 +242,8 @@ export class Flavor<T> {
     } else if (again) enqueueAgain(words, q, record)
     else enqueue(words, q, record, takeTicket(words, q))
     unlockQueue(agent, q)
+    // C4
+    if (wait && ready() && claim(words, record, NOTIFIED, CASE_RECHECK)) deliver(agent, record)
     return wait
   }
 

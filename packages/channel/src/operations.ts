@@ -1,6 +1,6 @@
 /** Sends and receives that may have to wait, as park drives them: blocking, as promises, in fibers. */
 import { get, load, now } from '@heddle/atomics/ops'
-import type { FiberOperation, ParkResult, WaitOptions } from '@heddle/park'
+import type { FiberOperation, WaitOptions } from '@heddle/park'
 import {
   type Agent,
   BLOCKED,
@@ -15,7 +15,6 @@ import {
   lockQueue,
   NOTIFIED,
   Operation,
-  ParkOperation,
   phaseOf,
   unlink,
   unlockQueue,
@@ -126,6 +125,27 @@ export class ReceiveOperation<T> extends LookOperation<T, T> {
   }
 }
 
+/** Waits until a receive would get anywhere, and receives nothing. */
+class ReadableOperation extends LookOperation<unknown, void> {
+  constructor(agent: Agent, flavor: Flavor<unknown>) {
+    super(agent, flavor, flavor.receiveQueue)
+  }
+  /** Whoever was told and does not receive tells the next. */
+  override undo(): boolean {
+    this.flavor.wakeReceiver(this.agent)
+    return true
+  }
+  protected attempt(): boolean {
+    return this.flavor.canPoll()
+  }
+  protected canAttempt(): boolean {
+    return this.attempt()
+  }
+  protected enter(again: boolean): boolean {
+    return this.flavor.enterReceive(this.agent, this.record, again)
+  }
+}
+
 /** What many messages go to or come from: moves on by as many as can be had at once. */
 export interface Batch {
   /** Moves messages until it is done or nothing moves. @returns whether it is done. @throws ClosedError when closed with none moved */
@@ -166,7 +186,7 @@ export class BatchOperation<T> extends LookOperation<T, number> {
  * taken none, and its wake goes to the next waiter.
  */
 export class ReceiveFiber<R> implements FiberOperation<R>, Iterator<typeof BLOCKED, R, unknown> {
-  private waiting: FiberWait<ParkResult> | undefined
+  private waiting: FiberWait<void> | undefined
   private readonly deadline: number
 
   constructor(
@@ -193,8 +213,7 @@ export class ReceiveFiber<R> implements FiberOperation<R>, Iterator<typeof BLOCK
       }
       const found = this.attempt()
       if (found !== undefined) return { done: true, value: found.value }
-      const park = new ParkOperation(this.agent, this.flavor.receiveQueue, () => this.flavor.mustWait())
-      this.waiting = new FiberWait(park, this.rest(), this.verb)
+      this.waiting = new FiberWait(new ReadableOperation(this.agent, this.flavor), this.rest(), this.verb)
     }
   }
 
