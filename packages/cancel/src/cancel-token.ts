@@ -329,6 +329,7 @@ export class CancelToken extends SharedObject implements Listened {
     if (isFirst && reason !== undefined) keptOf(this).reason = reason
     hub.ended(this)
     hub.deliver(claimed)
+    hub.hear(this)
     return isFirst
   }
 

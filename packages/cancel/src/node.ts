@@ -10,7 +10,7 @@
  * Invariants N1 A node that is disposed of leaves its parents' lists at once, lets its children go, and is recycled when its queue is empty:
  *               until then, whoever waited with it can read its reason.
  *            N2 FLAG_DISPOSED is set once, under the lock: one of several that dispose of a node wins.
- * Progress   Who dies while disposing leaks the node.
+ * Progress   Who dies while disposing may have let the children go already, and leaks the node once it counts as disposed of.
  */
 import { DisposedError, InvalidArgumentError, type Region } from '@heddle/atomics'
 import { get, load, set, store, sub } from '@heddle/atomics/ops'
@@ -137,11 +137,12 @@ export function disposeNode(agent: Agent, node: number, header: number, claimed:
       unlockQueue(agent, node + N_QUEUE)
       throw new InvalidArgumentError('CancelToken.none is not disposed of: it belongs to everybody')
     }
-    store(words, node + N_FLAGS, flags | FLAG_DISPOSED)
     // A canceller may have died in the middle; its children are told before they are let go.
     finishUnderLock(agent, node, claimed)
     unlinkAll(words, node)
     cancelUnderLock(agent, node, NODE_CANCELLED | GONE, claimed)
+    // Last: who died before leaves a node that can be disposed of again.
+    store(words, node + N_FLAGS, flags | FLAG_DISPOSED)
   }
   unlockQueue(agent, node + N_QUEUE)
   if (!live) return undefined

@@ -5,7 +5,8 @@
  * So a cancel reaches it as it reaches any wait, it is cleaned up when its agent dies, and it is told of a canceller's death.
  *
  * Invariants L1 Callbacks are called from the listener's end, which comes once; one that was taken off before is not called.
- *            L2 A cancel in the same agent calls them before it returns, one in another agent on the next turn of this one.
+ *            L2 A cancel in the same agent calls them before it returns, one in another agent on the next turn of this one. (Those of a
+ *               descendant that was told of another agent's death, and has not looked yet, too.)
  *            L3 A listener, a timer and a bridge belong to one header: those of a node that was recycled are ended before a new one is made.
  */
 import type { Region } from '@heddle/atomics'
