@@ -238,9 +238,7 @@ export class Pending<T> implements Resumable {
   }
 
   yieldClaim(): boolean {
-    const again = !this.settled && this.operation.yieldClaim?.() === true
-    this.lookAtToken()
-    return again && !this.settled
+    return !this.settled && this.operation.yieldClaim?.() === true
   }
 
   shutDown(error: ShutdownError): void {
