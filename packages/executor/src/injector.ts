@@ -18,10 +18,9 @@
  *            A bitmap of queued slots: it forgets their order.
  */
 import { compareExchange, load, store } from '@heddle/atomics/ops'
-import { P_CELLS, P_HEAD, P_TAIL, RING_BITS, RING_CELLS } from './layout.js'
+import { P_CELLS, P_HEAD, P_TAIL, RING_BITS } from './layout.js'
 
 const LAP_SHIFT = 16
-const MASK = RING_CELLS - 1
 /** How many steps an agent takes before it tells the others where it is. */
 const HINT_STEPS = 16
 
@@ -35,13 +34,17 @@ export class Injector {
   private head = 0
   private tail = 0
   private readonly cells: number
+  private readonly mask: number
 
   constructor(
     private readonly words: Int32Array,
     /** Word index of the pool. */
     private readonly pool: number,
+    /** Logarithm of the number of cells; the checker takes fewer. */
+    private readonly bits: number = RING_BITS,
   ) {
     this.cells = pool + P_CELLS
+    this.mask = (1 << bits) - 1
     this.head = load(words, pool + P_HEAD)
     this.tail = load(words, pool + P_TAIL)
   }
@@ -51,8 +54,8 @@ export class Injector {
     const { words } = this
     let at = this.tail
     for (;;) {
-      const lap = (at >>> RING_BITS) & 0xffff
-      const index = this.cells + (at & MASK)
+      const lap = (at >>> this.bits) & 0xffff
+      const index = this.cells + (at & this.mask)
       const empty = lap << LAP_SHIFT
       const seen = compareExchange(words, index, empty, empty | (slot + 1))
       if (seen === empty) break
@@ -69,8 +72,8 @@ export class Injector {
     const { words } = this
     let at = this.head
     for (;;) {
-      const lap = (at >>> RING_BITS) & 0xffff
-      const index = this.cells + (at & MASK)
+      const lap = (at >>> this.bits) & 0xffff
+      const index = this.cells + (at & this.mask)
       const seen = load(words, index)
       const distance = ahead(seen, lap)
       if (distance > 0) {
@@ -93,8 +96,8 @@ export class Injector {
   hasWork(): boolean {
     const { words } = this
     for (let at = this.head; ;) {
-      const lap = (at >>> RING_BITS) & 0xffff
-      const seen = load(words, this.cells + (at & MASK))
+      const lap = (at >>> this.bits) & 0xffff
+      const seen = load(words, this.cells + (at & this.mask))
       const distance = ahead(seen, lap)
       if (distance <= 0) {
         this.head = at
@@ -107,8 +110,8 @@ export class Injector {
   /** Whether there is an entry behind the one that `hasWork` saw. A hint. */
   hasMore(): boolean {
     const at = (this.head + 1) | 0
-    const seen = load(this.words, this.cells + (at & MASK))
-    return ahead(seen, (at >>> RING_BITS) & 0xffff) === 0 && (seen & 0xffff) !== 0
+    const seen = load(this.words, this.cells + (at & this.mask))
+    return ahead(seen, (at >>> this.bits) & 0xffff) === 0 && (seen & 0xffff) !== 0
   }
 
   /** The next position worth looking at: the following one, or the shared hint when that is further. */

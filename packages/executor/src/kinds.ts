@@ -10,7 +10,8 @@ import * as sync from '@heddle/sync'
 
 /** Registers every exported class of shared objects. */
 export function registerKinds(): void {
-  for (const exported of Object.values<unknown>({ ...atomics, ...park, ...sync, ...channel })) if (isSharedClass(exported)) registerShareable(exported.kind, exported)
+  for (const exported of Object.values<unknown>({ ...atomics, ...park, ...sync, ...channel }))
+    if (isSharedClass(exported)) registerShareable(exported.kind, exported)
 }
 
 function isSharedClass(value: unknown): value is SharedClass {
