@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { InvalidArgumentError, Region } from '@heddle/atomics'
-import { CancelledError, Parker, sleepFiber, TimeoutError } from '@heddle/park'
+import { CancelledError, DeadlockError, Parker, sleepFiber, TimeoutError } from '@heddle/park'
 import { QUEUE_BYTES } from '@heddle/park/internal'
 import { awaitFiber, type Fiber, preemptible, safepoint, Scheduler } from '../src/index.js'
 
@@ -121,6 +121,57 @@ describe('cancel', () => {
     parker.unpark()
     expect(await target.joinAsync()).toBe(1)
     parker.dispose()
+  })
+
+  it('of one of several that join, with a time limit or without: the others are woken', () => {
+    const scheduler = new Scheduler()
+    const gate = new Parker()
+    const target = scheduler.spawn(function* () {
+      yield* gate.parkFiber()
+      return 3
+    })
+    const options = [undefined, { timeout: 1e6 }, undefined, { timeout: 1e6 }]
+    const joiners = options.map((one) =>
+      scheduler.spawn(function* () {
+        return yield* target.joinFiber(one)
+      }),
+    )
+    scheduler.tick()
+    expect(joiners.map((fiber) => fiber.state)).toEqual(['blocked', 'blocked', 'blocked', 'blocked'])
+    joiners[0]!.cancel()
+    joiners[1]!.cancel()
+    gate.unpark()
+    scheduler.run()
+    expect(joiners.map((fiber) => fiber.state)).toEqual(['cancelled', 'cancelled', 'finished', 'finished'])
+    expect(joiners[3]!.join()).toBe(3)
+    gate.dispose()
+  })
+
+  it('leaves nothing behind when a wait is closed instead', () => {
+    const scheduler = new Scheduler()
+    const target = scheduler.spawn(function* () {
+      yield* sleepFiber(1)
+    })
+    const never = new Promise<void>(() => undefined)
+    const closing = scheduler.spawn(function* () {
+      for (const wait of [target.joinFiber(), target.joinFiber({ timeout: 1e6 }), awaitFiber(never), awaitFiber(never, { timeout: 1e6 })]) {
+        const inner = (function* () {
+          yield* wait
+        })()
+        inner.next()
+        inner.return(undefined)
+      }
+      return 'closed'
+    })
+    scheduler.run()
+    expect(closing.join()).toBe('closed')
+    // With a time limit left behind it would wait for that instead.
+    const stuck: Fiber = scheduler.spawn(function* () {
+      yield* awaitFiber(never)
+    })
+    expect(() => scheduler.run()).toThrow(DeadlockError)
+    stuck.cancel()
+    scheduler.run()
   })
 
   it('of a fiber that catches the reason: it goes on, and can be cancelled again', () => {
