@@ -20,10 +20,22 @@ function program(seed: number, kinds: readonly string[], threads: number, most: 
   return Array.from({ length: threads }, () => Array.from({ length: 1 + random(most) }, (): Operation => [kinds[random(kinds.length)]!, random(2), random(2), 1 + random(2)]))
 }
 
+const sequential = () => ({
+  value: 0,
+  write(_word: number, value: number) {
+    this.value = value
+  },
+  read(_word: number) {
+    return this.value
+  },
+})
+
 /** Runs a program of random operations; the outcome is everything that every thread saw, and the memory. */
 function body(code: readonly Operation[][], chooses = false, reaper = false) {
-  return ({ spawn, choose }: ModelContext): (() => unknown) => {
+  return ({ spawn, choose, linearize }: ModelContext): (() => unknown) => {
     const words = new Int32Array(new SharedArrayBuffer(20))
+    // A register that is kept in two places: reads of one don't see writes to the other.
+    const register = code.flat().some(([kind]) => kind === 'write' || kind === 'read') ? linearize(sequential, { write: (word: number, value: number) => void store(words, word, value), read: (word: number) => load(words, word) }) : undefined
     const handles = code.map((operations, me) =>
       spawn(() => {
         const seen: unknown[] = []
@@ -39,6 +51,8 @@ function body(code: readonly Operation[][], chooses = false, reaper = false) {
           else if (kind === 'choose' && chooses) seen.push(choose(2))
           else if (kind === 'peek') seen.push(peek(words, 2 + word))
           else if (kind === 'set') set(words, 2 + me, b)
+          else if (kind === 'write') register!.write(word, b)
+          else if (kind === 'read') register!.read(word)
           else if (kind === 'put') set(words, 2 + word, b)
           else if (kind === 'get') seen.push(get(words, 2 + word))
           else if (kind === 'publish') {
@@ -103,6 +117,8 @@ for (const preemptions of [Infinity, 0, 1, 2]) {
     ['publication to two', ['publish', 'consume', 'consume', 'consume', 'load'], 3, 2, {}],
     ['sleeps without end', ['sleep', 'notify', 'store', 'notify', 'store'], 2, 3, {}],
     ['three threads that sleep without end', ['sleep', 'notify', 'store', 'notify'], 3, 2, {}],
+    ['histories', ['write', 'read', 'read'], 2, 2, {}],
+    ['histories of three', ['write', 'read', 'read'], 3, 1, {}],
     ['effects', ['effect', 'effect', 'load', 'add'], 2, 3, {}],
     ['event loops', ['async', 'notify', 'store', 'load'], 2, 3, {}],
     ['event loops, timeouts', ['async', 'notify', 'store', 'load'], 2, 3, { timeouts: true }],
