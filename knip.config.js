@@ -10,8 +10,8 @@ export default {
       project: ['scripts/**/*.{mjs,ts}', 'tests/**/*.ts', '*.{js,mjs,ts}'],
     },
     'packages/*': {
-      entry: ['src/{index,internal,ops,ops-model}.ts', 'test/**/*.{test,test-d}.ts', 'test/fixtures/*.worker.ts', 'bench/**/*.ts'],
-      project: ['{src,test,bench}/**/*.ts'],
+      entry: ['src/{index,internal,ops,ops-model}.ts', 'test/**/*.{test,test-d}.ts', 'test/fixtures/*.worker.ts', 'test/scenarios/**/*.mjs', 'bench/**/*.ts'],
+      project: ['{src,test,bench}/**/*.{ts,mjs}'],
     },
     litmus: { entry: ['**/*.test.ts', 'fixtures/*.worker.ts'], project: ['**/*.ts'] },
     benchmarks: { entry: ['**/*.{ts,mjs}'], project: ['**/*.{ts,mjs}'] },

@@ -4,12 +4,10 @@
  */
 
 // The pool's own words. What different agents write lies in different cache lines.
-/** OPEN, DRAINING or CLOSED. */
+/** CLOSED, or 0. */
 export const P_STATE = 1
 /** How many worker records are in use. */
 export const P_WORKERS = 2
-/** How many entries the task table has. A hint: an entry counts once it is not 0. */
-export const P_TASKS = 3
 /** The injector's hints: where the next taker and the next giver may begin to look. */
 export const P_HEAD = 16
 export const P_TAIL = 32
@@ -22,18 +20,14 @@ export const P_WAKING = 40
 /** Words in each of the three. */
 export const WORKER_SET_WORDS = 8
 
-export const OPEN = 0
-/** No new calls; what was accepted still runs. */
-export const DRAINING = 1
-/** Workers end as soon as they look. */
-export const CLOSED = 2
+/** The pool takes no more calls; a worker ends when it has nothing left to do. */
+export const CLOSED = 1
 
 export const MAX_WORKERS = WORKER_SET_WORDS * 32 - 1
 export const MAX_SUBMITTERS = 128
 export const MAX_TASKS = 2048
 export const CHUNK_SLOTS = 32
 export const MAX_CHUNKS = 1024
-export const MAX_SLOTS = CHUNK_SLOTS * MAX_CHUNKS
 /** Twice the slots, so that entries repeated after a crash still fit. */
 export const RING_BITS = 16
 export const RING_CELLS = 1 << RING_BITS
@@ -59,8 +53,6 @@ export const WORKER_WORDS = 16
 export const K_PHASE = 0
 /** Where to ring it. */
 export const K_BELL = 1
-/** The host's number for its thread. */
-export const K_THREAD = 2
 /** Calls that it has finished, and those of them that failed. Written by the worker alone. */
 export const K_COMPLETED = 3
 export const K_FAILED = 4

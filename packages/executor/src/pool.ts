@@ -6,7 +6,7 @@
  */
 import { type Handle, type Region, type SharedClass, SharedObject } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
-import { add, compareExchange, exchange, load, or, set, store } from '@heddle/atomics/ops'
+import { compareExchange, exchange, load, or, set, store } from '@heddle/atomics/ops'
 import {
   CHUNK_SLOTS,
   MAX_CHUNKS,
@@ -114,11 +114,6 @@ export class Pool extends SharedObject {
         for (let bits = exchange(words, base + P_CHUNK_DONE + chunk, 0); bits !== 0; bits &= bits - 1) seen((chunk << 5) | lowest(bits))
       }
     }
-  }
-
-  /** Adds to a counter word of the pool; returns the former value. */
-  count(word: number, by: number): number {
-    return add(this.words, this.base + word, by)
   }
 
   protected override onDispose(): void {
