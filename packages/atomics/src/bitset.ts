@@ -73,8 +73,9 @@ const ATTEMPTS = 8
  */
 export class AtomicBitset extends SharedObject {
   static readonly kind = 'AtomicBitset'
+  // LEVELS_AT and one word; a plain number, so that bundlers can drop the class.
   /** Bytes of the smallest set; `bytesFor(size)` has those of others. */
-  static readonly BYTES = LEVELS_AT + 4
+  static readonly BYTES = 132
   static readonly ALIGN = 64
   /** The members are 0 … `size - 1`. */
   declare readonly size: number

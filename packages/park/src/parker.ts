@@ -13,7 +13,7 @@ import { type Handle, Region, SharedObject } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
 import { compareExchange, exchange, load } from '@heddle/atomics/ops'
 import { Agent } from './agent.js'
-import { QUEUE_BYTES, W_LINKED } from './layout.js'
+import { W_LINKED } from './layout.js'
 import { type AsyncOptions, block, type FiberOperation, FiberWait, Operation, promise } from './operation.js'
 import type { BlockingOptions, WaitOptions } from './options.js'
 import { enqueue, enqueueAgain, lockQueue, mayHaveWaiters, takeTicket, unlink, unlockQueue } from './queue.js'
@@ -62,7 +62,8 @@ class PermitOperation extends Operation<void> {
  */
 export class Parker extends SharedObject implements Waker {
   static readonly kind = 'Parker'
-  static readonly BYTES = 8 + QUEUE_BYTES
+  // 8 + QUEUE_BYTES; a plain number, so that bundlers can drop the class.
+  static readonly BYTES = 24
   static readonly ALIGN = 4
   private readonly permit: number
 

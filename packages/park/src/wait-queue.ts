@@ -9,7 +9,7 @@ import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle
 import { Place } from '@heddle/atomics/internal'
 import { load } from '@heddle/atomics/ops'
 import { Agent } from './agent.js'
-import { QUEUE_BYTES, W_STATE, WAITING } from './layout.js'
+import { W_STATE, WAITING } from './layout.js'
 import { type AsyncOptions, block, type FiberOperation, FiberWait, promise } from './operation.js'
 import type { BlockingOptions, WaitOptions } from './options.js'
 import { ParkOperation, type ParkResult } from './park-operation.js'
@@ -46,7 +46,8 @@ export interface UnparkResult {
  */
 export class WaitQueue extends SharedObject {
   static readonly kind = 'WaitQueue'
-  static readonly BYTES = 4 + QUEUE_BYTES
+  // 4 + QUEUE_BYTES; a plain number, so that bundlers can drop the class.
+  static readonly BYTES = 20
   static readonly ALIGN = 4
   /** Word index of the queue. */
   private readonly q: number
