@@ -1,7 +1,8 @@
 /** The modelled operations in the shapes in which code under check knows them: heddle's `ops`, and the global `Atomics`. */
 import type { Ops } from '@heddle/atomics/ops-model'
 import { ADD, AND, EXCHANGE, OR, PEEK, SUB, XOR } from './codes.js'
-import type { IntegerView, ModelledOps, Value } from './modelled-ops.js'
+import type { IntegerView, Value } from './atomic-ops.js'
+import type { ModelledOps } from './modelled-ops.js'
 import type { View } from './native.js'
 
 /** The same operations as heddle's `ops` has them. */
@@ -58,5 +59,21 @@ export function asOps(ops: ModelledOps): Partial<Ops> {
 export function asAtomics(ops: ModelledOps): object {
   const { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify, waitAsync, pause } = asOps(ops)
   const isLockFree = (bytes: number): boolean => bytes === 1 || bytes === 2 || bytes === 4 || bytes === 8
-  return { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify, waitAsync, pause, isLockFree, [Symbol.toStringTag]: 'Atomics' }
+  return {
+    load,
+    store,
+    add,
+    sub,
+    and,
+    or,
+    xor,
+    exchange,
+    compareExchange,
+    wait,
+    notify,
+    waitAsync,
+    pause,
+    isLockFree,
+    [Symbol.toStringTag]: 'Atomics',
+  }
 }

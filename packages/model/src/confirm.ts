@@ -107,9 +107,15 @@ function setUp(body: Body, buffers: SharedArrayBuffer[], given: boolean, shared:
  * @param start starts a worker whose module calls `serveConfirm` with the same body
  * @throws Error for a body that uses `region`, `choose` or timers, and for a schedule with deaths or timeouts.
  */
-export async function confirm(schedule: string, body: Body, start: () => ConfirmWorker, options: ModelOptions & { timeout?: number } = {}): Promise<Confirmation> {
+export async function confirm(
+  schedule: string,
+  body: Body,
+  start: () => ConfirmWorker,
+  options: ModelOptions & { timeout?: number } = {},
+): Promise<Confirmation> {
   const { schedule: parsed, options: own } = parseSchedule(schedule)
-  if (parsed.segments.some(({ until }) => until === 0) || parsed.choices.length > 0) throw new Error('confirm: real workers can not be made to time out, die or choose by a schedule')
+  if (parsed.segments.some(({ until }) => until === 0) || parsed.choices.length > 0)
+    throw new Error('confirm: real workers can not be made to time out, die or choose by a schedule')
   const { machine, steps } = follow(body, { ...options, ...own }, parsed)
   const expected = machine.failure?.kind
   const list = new Int32Array(new SharedArrayBuffer(4 * (steps.length + 1)))
@@ -118,7 +124,10 @@ export async function confirm(schedule: string, body: Body, start: () => Confirm
   for (const { thread, text } of steps) if (GATED.has(text.split(' ', 1)[0]!) && !text.includes('(returns)')) list[length++] = thread
   const control = new Int32Array(new SharedArrayBuffer(8))
   const buffers: SharedArrayBuffer[] = []
-  const plain = { get: (view: Int32Array, index: number) => view[index]!, set: (view: Int32Array, index: number, value: number) => void (view[index] = value) }
+  const plain = {
+    get: (view: Int32Array, index: number) => view[index]!,
+    set: (view: Int32Array, index: number, value: number) => void (view[index] = value),
+  }
   const { runs, results, final } = setUp(body, buffers, false, plain)
   const before = buffers.map((buffer) => new Uint8Array(buffer).slice())
 
@@ -157,7 +166,11 @@ export async function confirm(schedule: string, body: Body, start: () => Confirm
     })
     if (done < workers.length) {
       const confirmed = expected === 'deadlock' || expected === 'lost-wake' || expected === 'livelock'
-      return { expected, confirmed, what: `${workers.length - done} of ${workers.length} threads did not end, after ${native.load(control, TURN)} of ${length} operations` }
+      return {
+        expected,
+        confirmed,
+        what: `${workers.length - done} of ${workers.length} threads did not end, after ${native.load(control, TURN)} of ${length} operations`,
+      }
     }
   } finally {
     for (const worker of workers) void worker.terminate()
@@ -211,7 +224,8 @@ class Gate {
   /** Puts the gated operations in the global `Atomics`' place, for the rest of this worker's life. */
   swap(): void {
     const gated: Record<string, unknown> = {}
-    for (const [name, act] of Object.entries(native)) gated[name] = (...args: never[]) => this.pass(() => (act as (...args: never[]) => unknown)(...args))
+    for (const [name, act] of Object.entries(native))
+      gated[name] = (...args: never[]) => this.pass(() => (act as (...args: never[]) => unknown)(...args))
     gated['wait'] = (view: Int32Array, index: number, expected: number, timeout?: number) => this.wait(view, index, expected, timeout)
     gated['pause'] = () => undefined
     Object.defineProperty(globalThis, 'Atomics', { value: gated, writable: true, configurable: true })
@@ -243,7 +257,8 @@ class Gate {
     const { control, list, index } = this.order
     do this.at++
     while (this.at < list.length && list[this.at] !== index)
-    for (let turn = native.load(control, TURN); turn < this.at && turn < list.length; turn = native.load(control, TURN)) native.wait(control, TURN, turn)
+    for (let turn = native.load(control, TURN); turn < this.at && turn < list.length; turn = native.load(control, TURN))
+      native.wait(control, TURN, turn)
     // I2: on a word that nobody notifies.
     if (native.load(control, ASLEEP) > 0) native.wait(control, ASLEEP, native.load(control, ASLEEP), 2)
   }

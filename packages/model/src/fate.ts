@@ -205,7 +205,12 @@ export class Fate {
     }
     const names = spinners.map(({ name }) => name).join(', ')
     if (spinners.filter((thread) => ++thread.stuck > FREE_SPINS).length > 0) {
-      machine.fail('livelock', spinners.length > 1 ? `${names} spin for ever: nobody is left to change what they read` : `${names} spins for ever: nobody is left to change what it reads`)
+      machine.fail(
+        'livelock',
+        spinners.length > 1
+          ? `${names} spin for ever: nobody is left to change what they read`
+          : `${names} spins for ever: nobody is left to change what it reads`,
+      )
       return null
     }
     machine.clock += 2 ** Math.min(20, spinners[0]!.stuck)

@@ -67,10 +67,17 @@ export function record(report: Report): void {
   const path = env('REPORT')
   if (path === undefined) return
   const { outcomes, finding, bound, ...rest } = report
-  files()?.appendFileSync(path, `${JSON.stringify({ ...rest, at: callPosition(), bound: String(bound), outcomes: outcomes.size, finding: finding?.kind ?? null })}\n`)
+  files()?.appendFileSync(
+    path,
+    `${JSON.stringify({ ...rest, at: callPosition(), bound: String(bound), outcomes: outcomes.size, finding: finding?.kind ?? null })}\n`,
+  )
 }
 
-const fileOf = (folder: string, name: string): string => `${folder}/${name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '')}.schedules`
+const fileOf = (folder: string, name: string): string =>
+  `${folder}/${name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')}.schedules`
 
 /** Schedules that made this model fail before. */
 export function savedSchedules(folder: string, name: string): string[] {

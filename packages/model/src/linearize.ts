@@ -74,6 +74,9 @@ export function isLinearizable(calls: readonly Call[], specification: () => obje
 export function printHistory(calls: readonly Call[], names: readonly string[]): string {
   return [...calls]
     .sort((a, b) => a.start - b.start)
-    .map((call) => `  ${names[call.thread]}: ${call.name}(${call.args.map(text).join(', ')}) ${call.end === Infinity ? 'did not return' : `→ ${text(call.result)}`}  [${call.start}, ${call.end === Infinity ? '…' : call.end}]`)
+    .map(
+      (call) =>
+        `  ${names[call.thread]}: ${call.name}(${call.args.map(text).join(', ')}) ${call.end === Infinity ? 'did not return' : `→ ${text(call.result)}`}  [${call.start}, ${call.end === Infinity ? '…' : call.end}]`,
+    )
     .join('\n')
 }

@@ -93,7 +93,8 @@ export class Machine {
   run(): void {
     const count = this.spawning.length
     if (this.cellThreads !== count) {
-      if (this.cellThreads !== 0) return this.fail('nondeterminism', `the body spawned ${count} threads, and ${this.cellThreads} in the execution before`)
+      if (this.cellThreads !== 0)
+        return this.fail('nondeterminism', `the body spawned ${count} threads, and ${this.cellThreads} in the execution before`)
       this.cellThreads = count
       this.memory = new Memory(count)
       this.historyCell = new Cell('the history', count)
@@ -156,11 +157,19 @@ export class Machine {
       const result = thread.run(thread.reaps)
       if (!thread.unwinding) {
         if (!this.auditing) thread.result = result
-        if (isAsynchronous(result)) this.stop(thread, 'nondeterminism', `thread ${thread.name} returned a promise: the checker runs plain functions; use callbacks where the code under check has them`)
+        if (isAsynchronous(result))
+          this.stop(
+            thread,
+            'nondeterminism',
+            `thread ${thread.name} returned a promise: the checker runs plain functions; use callbacks where the code under check has them`,
+          )
         this.turns(thread)
         this.finish(thread)
       } else if (!this.ended) {
-        this.fail('nondeterminism', `thread ${thread.name} swallowed the suspension: a catch block caught what the checker throws to stop it, and went on without a further operation`)
+        this.fail(
+          'nondeterminism',
+          `thread ${thread.name} swallowed the suspension: a catch block caught what the checker throws to stop it, and went on without a further operation`,
+        )
       }
     } catch (error) {
       if (!thread.unwinding && error !== SUSPENDED) this.fail('assertion', `thread ${thread.name} threw ${describe(error)}`, error)
@@ -176,7 +185,8 @@ export class Machine {
       this.auditing = true
       this.enter(thread)
       this.auditing = false
-      if (this.failure === null && thread.unwinding) this.fail('nondeterminism', `thread ${thread.name} did more operations when it was run again with the same results`)
+      if (this.failure === null && thread.unwinding)
+        this.fail('nondeterminism', `thread ${thread.name} did more operations when it was run again with the same results`)
     }
     this.current = null
   }
@@ -373,7 +383,11 @@ export class Machine {
     const at = thread.position++
     const signature = operation * OPERATION + index
     if (thread.signatures[at] !== signature) {
-      this.stop(thread, 'nondeterminism', `thread ${thread.name} did another operation at its step ${at} when it was run again with the same results: it keeps state outside of shared memory (a JS field, a closure), reads a clock or draws a random number`)
+      this.stop(
+        thread,
+        'nondeterminism',
+        `thread ${thread.name} did another operation at its step ${at} when it was run again with the same results: it keeps state outside of shared memory (a JS field, a closure), reads a clock or draws a random number`,
+      )
     }
     const value = thread.log[at]
     if (value === PENDING) {
@@ -399,7 +413,8 @@ export class Machine {
   /** Every operation comes here first when it is not replayed. */
   arrive(thread: Thread): void {
     if (thread.unwinding || this.ended) this.unwind(thread)
-    if (++this.steps > (this.options.maxSteps ?? 20_000)) this.stop(thread, 'livelock', `more than ${this.options.maxSteps ?? 20_000} operations in one execution (maxSteps)`)
+    if (++this.steps > (this.options.maxSteps ?? 20_000))
+      this.stop(thread, 'livelock', `more than ${this.options.maxSteps ?? 20_000} operations in one execution (maxSteps)`)
     const { cycles } = thread
     if ((cycles[1]! >= 3 || cycles[2]! >= 6 || cycles[3]! >= 9 || cycles[4]! >= 12) && !thread.preparing && thread.freedAt !== thread.length) {
       const period = cycles[1]! >= 3 ? 1 : cycles[2]! >= 6 ? 2 : cycles[3]! >= 9 ? 3 : 4

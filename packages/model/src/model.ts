@@ -134,7 +134,9 @@ class Session {
 
   private openRegion(): Region {
     if (!('install' in ops)) {
-      throw new Error("heddle model: @heddle/atomics was loaded without the import condition 'heddle-model', so its operations can't be seen: set resolve.conditions in vitest, or node --conditions=heddle-model")
+      throw new Error(
+        "heddle model: @heddle/atomics was loaded without the import condition 'heddle-model', so its operations can't be seen: set resolve.conditions in vitest, or node --conditions=heddle-model",
+      )
     }
     this.region ??= Region.create({ bytes: this.options.regionBytes ?? 256 * 1024, agents: this.options.regionAgents ?? 8 })
     return this.region
@@ -218,7 +220,8 @@ export function check(name: string, body: Body, options: ModelOptions = {}): Rep
     return report
   }
   const report = search(name, body, settings)
-  if (report.finding !== undefined && regressions !== undefined) saveSchedule(regressions, name, report.finding.schedule, `${report.finding.kind}: ${report.finding.message}`)
+  if (report.finding !== undefined && regressions !== undefined)
+    saveSchedule(regressions, name, report.finding.schedule, `${report.finding.kind}: ${report.finding.message}`)
   record(report)
   return report
 }
@@ -261,7 +264,8 @@ function search(name: string, body: Body, options: ModelOptions): Report {
   session.inside(() => {
     for (;;) {
       session.execute()
-      if (options.threads !== undefined && machine.threads.length !== options.threads) throw new Error(`model '${name}' says threads: ${options.threads}, its body spawned ${machine.threads.length}`)
+      if (options.threads !== undefined && machine.threads.length !== options.threads)
+        throw new Error(`model '${name}' says threads: ${options.threads}, its body spawned ${machine.threads.length}`)
       if (explorer.pruned) pruned++
       else executions++
       if (machine.failure !== null) break

@@ -4,7 +4,9 @@ export type View = Int32Array | BigInt64Array | Uint8Array | Float64Array
 
 /** The engine's own functions, whatever is swapped in while a check runs. */
 export const native = { ...pick(Atomics) }
-function pick(atomics: Atomics): Pick<Atomics, 'load' | 'store' | 'add' | 'sub' | 'and' | 'or' | 'xor' | 'exchange' | 'compareExchange' | 'wait' | 'notify'> {
+function pick(
+  atomics: Atomics,
+): Pick<Atomics, 'load' | 'store' | 'add' | 'sub' | 'and' | 'or' | 'xor' | 'exchange' | 'compareExchange' | 'wait' | 'notify'> {
   const { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify } = atomics
   return { load, store, add, sub, and, or, xor, exchange, compareExchange, wait, notify }
 }

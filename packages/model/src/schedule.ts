@@ -19,7 +19,7 @@ export function printSchedule({ segments, choices }: Schedule, options: ModelOpt
     options.notifyOrder === 'any' && 'a',
   ].filter((flag) => flag !== false)
   const runs: string[] = []
-  for (let i = 0; i < choices.length; ) {
+  for (let i = 0; i < choices.length;) {
     let n = 1
     while (choices[i + n] === choices[i]) n++
     runs.push(n === 1 ? `${choices[i]}` : `${choices[i]}*${n}`)

@@ -87,8 +87,9 @@ const MOST_STEPS = 200
 /** Leaves out the laps of a spin loop: a group of up to four steps that comes again and again, from the third time on. */
 function withoutLaps(steps: readonly Step[]): Step[] {
   const kept: Step[] = []
-  const same = (a: Step | undefined, b: Step | undefined): boolean => a !== undefined && b !== undefined && a.thread === b.thread && a.text === b.text && a.position === b.position
-  for (let i = 0; i < steps.length; ) {
+  const same = (a: Step | undefined, b: Step | undefined): boolean =>
+    a !== undefined && b !== undefined && a.thread === b.thread && a.text === b.text && a.position === b.position
+  for (let i = 0; i < steps.length;) {
     let skipped = false
     for (let period = 1; period <= 4 && !skipped; period++) {
       let laps = 0
@@ -108,7 +109,8 @@ export function findingOf(name: string, failure: Failure, schedule: string, mach
   const threads = machine.threads.map((thread) => ({ name: thread.name, state: stateOf(thread) }))
   const { raced } = machine
   const other = raced === null ? undefined : steps.find((step) => step.thread === raced.thread && step.place === raced.place)
-  const message = other === undefined || other.position === '' ? failure.message : `${failure.message}; the other access: ${other.text} at ${other.position}`
+  const message =
+    other === undefined || other.position === '' ? failure.message : `${failure.message}; the other access: ${other.text} at ${other.position}`
   const width = Math.min(56, Math.max(12, ...steps.map(({ text }) => text.length + 2)))
   const lines = [`${failure.kind} in model '${name}': ${message}`, '']
   lines.push(`  ${threads.map((thread) => thread.name.padEnd(width)).join('')}at`)
@@ -119,6 +121,13 @@ export function findingOf(name: string, failure: Failure, schedule: string, mach
     lines.push(`  ${' '.repeat(width * thread)}${cut.padEnd(width * (threads.length - thread))}${position}`)
   }
   lines.push('', ...threads.map((thread) => `  ${thread.name}: ${thread.state}`), '', `  replay('${schedule}', body)`)
-  const finding = { kind: failure.kind, message, schedule, steps: steps.map(({ thread, text, position }) => ({ thread, text, position })), threads, text: lines.join('\n') }
+  const finding = {
+    kind: failure.kind,
+    message,
+    schedule,
+    steps: steps.map(({ thread, text, position }) => ({ thread, text, position })),
+    threads,
+    text: lines.join('\n'),
+  }
   return failure.cause === undefined ? finding : { ...finding, cause: failure.cause }
 }

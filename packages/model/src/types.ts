@@ -144,7 +144,10 @@ export interface ModelContext {
    * Wraps an object whose methods are to be linearizable against a sequential specification with the same methods. The specification
    * shows all of its state in fields, or none of it: fields let the comparison remember what it has tried. At most 30 calls in an execution.
    */
-  linearize<M extends Record<string, (...args: never[]) => unknown>>(specification: () => { [K in keyof M]: (...args: never[]) => unknown }, methods: M): M
+  linearize<M extends Record<string, (...args: never[]) => unknown>>(
+    specification: () => { [K in keyof M]: (...args: never[]) => unknown },
+    methods: M,
+  ): M
 }
 
 /** A body: sets up shared memory, spawns threads, may return a check that runs after every complete execution. */

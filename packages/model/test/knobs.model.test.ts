@@ -10,7 +10,8 @@ beforeEach(() => {
 })
 afterEach(() => {
   rmSync(folder, { recursive: true, force: true })
-  for (const name of Object.keys(process.env)) if (name.startsWith('HEDDLE_MODEL_') && name !== 'HEDDLE_MODEL_FULL' && !outer.has(name)) delete process.env[name]
+  for (const name of Object.keys(process.env))
+    if (name.startsWith('HEDDLE_MODEL_') && name !== 'HEDDLE_MODEL_FULL' && !outer.has(name)) delete process.env[name]
   for (const [name, value] of outer) process.env[name] = value
 })
 const outer = new Map(Object.entries(process.env).filter(([name]) => name.startsWith('HEDDLE_MODEL_')) as [string, string][])

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { type Call, isLinearizable } from '../src/linearize.js'
 
-const call = (thread: number, name: string, args: unknown[], result: unknown, start: number, end: number): Call => ({ thread, name, args, result, start, end })
+const call = (thread: number, name: string, args: unknown[], result: unknown, start: number, end: number): Call => ({
+  thread,
+  name,
+  args,
+  result,
+  start,
+  end,
+})
 
 /** A register, with its state in a field or hidden. */
 const visible = (): object => ({

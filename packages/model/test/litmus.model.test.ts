@@ -11,12 +11,17 @@ function outcomes(program: Program, memory: boolean, options: ModelOptions): { s
     ({ spawn }) => {
       const words = new Int32Array(new SharedArrayBuffer(16))
       const threads = program.map((thread) => spawn(() => thread(words)))
-      return () => [...threads.flatMap(({ result }) => (result === undefined ? [] : [result])), ...(memory ? [words[0], words[1]] : [])].flat().join(' ')
+      return () =>
+        [...threads.flatMap(({ result }) => (result === undefined ? [] : [result])), ...(memory ? [words[0], words[1]] : [])].flat().join(' ')
     },
     { preemptions: Infinity, ...options },
   )
   expect(report.complete || report.finding !== undefined).toBe(true)
-  return { seen: [...report.outcomes.keys()].map((key) => JSON.parse(key) as string).sort(), executions: report.executions, finding: report.finding?.kind }
+  return {
+    seen: [...report.outcomes.keys()].map((key) => JSON.parse(key) as string).sort(),
+    executions: report.executions,
+    finding: report.finding?.kind,
+  }
 }
 
 const [X, Y] = [0, 1]

@@ -17,7 +17,9 @@ type Operation = readonly [kind: string, word: number, a: number, b: number]
 
 function program(seed: number, kinds: readonly string[], threads: number, most: number): Operation[][] {
   const random = randomFrom(seed)
-  return Array.from({ length: threads }, () => Array.from({ length: 1 + random(most) }, (): Operation => [kinds[random(kinds.length)]!, random(2), random(2), 1 + random(2)]))
+  return Array.from({ length: threads }, () =>
+    Array.from({ length: 1 + random(most) }, (): Operation => [kinds[random(kinds.length)]!, random(2), random(2), 1 + random(2)]),
+  )
 }
 
 const sequential = () => ({
@@ -35,7 +37,9 @@ function body(code: readonly Operation[][], chooses = false, reaper = false) {
   return ({ spawn, choose, linearize }: ModelContext): (() => unknown) => {
     const words = new Int32Array(new SharedArrayBuffer(20))
     // A register that is kept in two places: reads of one don't see writes to the other.
-    const register = code.flat().some(([kind]) => kind === 'write' || kind === 'read') ? linearize(sequential, { write: (word: number, value: number) => void store(words, word, value), read: (word: number) => load(words, word) }) : undefined
+    const register = code.flat().some(([kind]) => kind === 'write' || kind === 'read')
+      ? linearize(sequential, { write: (word: number, value: number) => void store(words, word, value), read: (word: number) => load(words, word) })
+      : undefined
     const handles = code.map((operations, me) =>
       spawn(() => {
         const seen: unknown[] = []
@@ -74,7 +78,11 @@ function body(code: readonly Operation[][], chooses = false, reaper = false) {
       }),
     )
     const reaps = reaper ? spawn((dead) => [dead, load(words, 0), add(words, 1, 4)], { reaper: true }) : undefined
-    return () => [reaps?.outcome === 'finished' ? reaps.result : 0, handles.map(({ outcome, result }) => (outcome === 'finished' ? result : outcome)), ...words]
+    return () => [
+      reaps?.outcome === 'finished' ? reaps.result : 0,
+      handles.map(({ outcome, result }) => (outcome === 'finished' ? result : outcome)),
+      ...words,
+    ]
   }
 }
 
@@ -87,11 +95,17 @@ function compare(code: Operation[][], options: ModelOptions): { full: number; re
   const ended = whole.finding !== undefined && reduced.finding !== undefined
   const lost = ended ? [] : [...whole.outcomes.keys()].filter((outcome) => !reduced.outcomes.has(outcome))
   const invented = ended ? [] : [...reduced.outcomes.keys()].filter((outcome) => !whole.outcomes.has(outcome))
-  expect({ code: JSON.stringify(code), options, lost, invented, found: whole.finding !== undefined }).toEqual({ code: JSON.stringify(code), options, lost: [], invented: [], found: reduced.finding !== undefined })
+  expect({ code: JSON.stringify(code), options, lost, invented, found: whole.finding !== undefined }).toEqual({
+    code: JSON.stringify(code),
+    options,
+    lost: [],
+    invented: [],
+    found: reduced.finding !== undefined,
+  })
   return { full: whole.executions, reduced: reduced.executions + reduced.pruned }
 }
 
-const PROGRAMS = full ? 500 : 40
+const PROGRAMS = full ? 300 : 25
 const atomics = ['load', 'load', 'store', 'add', 'cas', 'if', 'sub']
 const waits = ['load', 'store', 'wait', 'notify', 'if', 'add']
 

@@ -33,6 +33,14 @@ test('executions a minute of a mutex with three sections in each of two threads 
       },
       { preemptions: Infinity, schedules, maxExecutions: full ? 30_000 : 3_000 },
     )
-    console.log(schedules, report.executions, report.pruned, report.complete, report.longest, Math.round((report.executions / report.milliseconds) * 60000), 'a minute')
+    console.log(
+      schedules,
+      report.executions,
+      report.pruned,
+      report.complete,
+      report.longest,
+      Math.round((report.executions / report.milliseconds) * 60000),
+      'a minute',
+    )
   }
 })

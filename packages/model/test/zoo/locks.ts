@@ -182,7 +182,8 @@ export const deadOwner: Specimen = {
       const view = words(1)
       for (let me = 1; me <= 2; me++) {
         spawn(() => {
-          for (let owner = Atomics.compareExchange(view, 0, 0, me); owner !== 0; owner = Atomics.compareExchange(view, 0, 0, me)) Atomics.wait(view, 0, owner)
+          for (let owner = Atomics.compareExchange(view, 0, 0, me); owner !== 0; owner = Atomics.compareExchange(view, 0, 0, me))
+            Atomics.wait(view, 0, owner)
           Atomics.store(view, 0, 0)
           Atomics.notify(view, 0)
         })
@@ -208,7 +209,8 @@ export const deadWaker: Specimen = {
       const view = words(1)
       for (let me = 1; me <= 2; me++) {
         spawn(() => {
-          for (let owner = Atomics.compareExchange(view, 0, 0, me); owner !== 0; owner = Atomics.compareExchange(view, 0, 0, me)) Atomics.wait(view, 0, owner)
+          for (let owner = Atomics.compareExchange(view, 0, 0, me); owner !== 0; owner = Atomics.compareExchange(view, 0, 0, me))
+            Atomics.wait(view, 0, owner)
           Atomics.store(view, 0, 0)
           Atomics.notify(view, 0)
         })

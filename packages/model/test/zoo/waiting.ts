@@ -10,17 +10,20 @@ export const notifyOutsideLock: Specimen = {
       const view = words(3)
       const lock = new Lock(view, 0)
       const [FLAG, SEQUENCE] = [1, 2]
-      spawn(() => {
-        lock.lock()
-        while (shared.get(view, FLAG) === 0) {
-          let seen = Atomics.load(view, SEQUENCE)
-          lock.unlock()
-          if (!correct) seen = Atomics.load(view, SEQUENCE)
-          Atomics.wait(view, SEQUENCE, seen)
+      spawn(
+        () => {
           lock.lock()
-        }
-        lock.unlock()
-      }, { until: () => view[FLAG] === 1 })
+          while (shared.get(view, FLAG) === 0) {
+            let seen = Atomics.load(view, SEQUENCE)
+            lock.unlock()
+            if (!correct) seen = Atomics.load(view, SEQUENCE)
+            Atomics.wait(view, SEQUENCE, seen)
+            lock.lock()
+          }
+          lock.unlock()
+        },
+        { until: () => view[FLAG] === 1 },
+      )
       spawn(() => {
         lock.lock()
         shared.set(view, FLAG, 1)
@@ -208,12 +211,15 @@ export const latch: Specimen = {
           Atomics.notify(view, OPEN)
         })
       }
-      spawn(() => {
-        while (Atomics.load(view, COUNT) > 0) {
-          const open = Atomics.load(view, OPEN)
-          if (open === 0) Atomics.wait(view, OPEN, 0)
-        }
-      }, { until: () => view[COUNT] === 0 })
+      spawn(
+        () => {
+          while (Atomics.load(view, COUNT) > 0) {
+            const open = Atomics.load(view, OPEN)
+            if (open === 0) Atomics.wait(view, OPEN, 0)
+          }
+        },
+        { until: () => view[COUNT] === 0 },
+      )
     },
 }
 /** A bounded buffer of one: producers and consumers sleep on one word, and one of them is woken. */
