@@ -49,7 +49,7 @@ export class Crew {
   private nextNumber = 0
   private futile = 0
   private lastProgress = 0
-  private onEmpty: (() => void) | undefined
+  private onEmpty: (() => void)[] = []
   private stopping = false
 
   constructor(
@@ -114,7 +114,7 @@ export class Crew {
   }
 
   private async empty(): Promise<void> {
-    if (this.members.size > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve))
+    if (this.members.size > 0) await new Promise<void>((resolve) => this.onEmpty.push(resolve))
   }
 
   private add(): Member {
@@ -182,7 +182,7 @@ export class Crew {
     this.onReaped()
     this.freeNumbers.push(number)
     if (!member.done && this.broken === undefined) this.replace(crashed, exit, startFailure)
-    if (this.members.size === 0) this.onEmpty?.()
+    if (this.members.size === 0) for (const resolve of this.onEmpty.splice(0)) resolve()
   }
 
   private replace(crashed: number, exit: WorkerExit, startFailure: Error | undefined): void {

@@ -311,6 +311,8 @@ export class Executor {
     })
     await crew.close()
     stop()
+    // Terminated meanwhile.
+    if (this.pool.isDisposed) return
     // Results that came with the last worker's end.
     submitter.takeDone()
     if (!late) submitter.rejectAll(() => crew.broken ?? new ShutdownError('the executor was shut down before the task ended'))

@@ -60,7 +60,7 @@ export class JoinHandle<R> implements Call {
         throw new BlockingNotAllowedError('this would block the worker under a fiber: use joinFiber, or pass { blockFiber: true }')
       if (options?.signal !== undefined && isAbortSignal(options.signal))
         throw new TypeError("an AbortSignal can't fire while its thread is blocked: use joinAsync")
-      if (!this.submitter.blockUntil(() => this.current !== 'pending', deadlineOf(options)))
+      if (!this.submitter.blockUntil(() => this.current !== 'pending', deadlineOf(options), this.slot))
         throw new TimeoutError('the task did not end within the time limit of join')
     }
     return this.outcome()

@@ -10,6 +10,13 @@ export function isPromiseLike(value: object): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown }).then === 'function'
 }
 
+const plain = Object.getPrototypeOf(isPromiseLike) as object
+
+/** Whether a function is neither async nor a generator. */
+export function isPlain(fn: TaskFunction): boolean {
+  return Object.getPrototypeOf(fn) === plain
+}
+
 /** Whether a task's result is a fiber's body, to be run. */
 export function isGenerator(value: object): value is Generator {
   return (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === 'Generator'

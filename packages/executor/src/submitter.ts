@@ -30,6 +30,8 @@ import { announceWork } from './wakeup.js'
 export interface Call {
   /** It keeps nothing alive. */
   detached?: boolean
+  /** It waited for a slot, and has one now. */
+  submitted?(slot: number): void
   resolve(value: never): void
   reject(error: unknown): void
 }
@@ -53,6 +55,8 @@ export class Submitter {
   failed = 0
   /** Called when work was added and no worker was there to be woken. */
   onHungry: (() => void) | undefined
+  /** Called before the thread blocks for a call. */
+  onBlock: ((slot: number) => void) | undefined
   /** Called when the last open call was settled. */
   onIdle: (() => void) | undefined
   /** Says why a worker died, for the errors of its calls. */
@@ -212,9 +216,13 @@ export class Submitter {
     }
   }
 
-  /** Blocks the thread until `settled()`; settles whatever finishes meanwhile. False: the time was up. */
-  blockUntil(settled: () => boolean, until: number): boolean {
+  /**
+   * Blocks the thread until `settled()`; settles whatever finishes meanwhile. False: the time was up.
+   * @param slot what is waited for: a worker runs it itself if nobody has started it
+   */
+  blockUntil(settled: () => boolean, until: number, slot: number): boolean {
     try {
+      if (slot !== -1 && !settled()) this.onBlock?.(slot)
       for (;;) {
         this.takeDone()
         if (settled()) return true
@@ -345,7 +353,17 @@ export class Submitter {
       this.free.push(slot)
       return
     }
-    writePrepared(this.pool.region, at, next.args)
+    try {
+      writePrepared(this.pool.region, at, next.args)
+    } catch (error) {
+      // The region is full: that call fails, the slot is as free as before.
+      this.closed(next.call)
+      this.failed++
+      this.free.push(slot)
+      next.call.reject(error)
+      return
+    }
+    next.call.submitted?.(slot)
     this.queue(slot, at, next.call, next.task)
   }
 

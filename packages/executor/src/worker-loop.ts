@@ -13,7 +13,7 @@ import { exchange, get, load, now, pause, store } from '@heddle/atomics/ops'
 import type { Injector } from './injector.js'
 import { CLOSED, K_BELL, K_COMPLETED, K_FAILED, K_PARKED, K_RUNNING, P_STATE, S_ASLEEP, S_BELL, T_STATE, T_SUBMITTER, T_TASK } from './layout.js'
 import { Scheduler } from '@heddle/scheduler'
-import { isGenerator, isPromiseLike, type Loader } from './loader.js'
+import { isGenerator, isPlain, isPromiseLike, type Loader } from './loader.js'
 import { readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'
 import type { Pool } from './pool.js'
 import { finish, holdBack, start, startClaimed } from './slot.js'
@@ -196,6 +196,20 @@ export class WorkerLoop {
     const fn = this.loader.loaded(task)
     if (fn === undefined) return this.load(slot, at, state, task)
     this.call(slot, at, state, fn)
+  }
+
+  /**
+   * A task of this worker is about to block for a call of its own: it is run right here if it is still queued, since all workers may be
+   * blocked in the same way. Plain functions only: what is to be waited for could not go on under a blocked thread.
+   */
+  takeOver(slot: number): void {
+    const { words } = this.pool
+    const at = this.pool.slotAt(slot)
+    // Plain: the slot is this agent's own, and its task stays until it is settled here.
+    const fn = this.loader.loaded(get(words, at + T_TASK))
+    if (fn === undefined || !isPlain(fn)) return
+    const state = start(words, at + T_STATE, this.number)
+    if (state !== 0) this.call(slot, at, state, fn)
   }
 
   private call(slot: number, at: number, state: number, fn: TaskFunction): void {

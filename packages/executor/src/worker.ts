@@ -55,6 +55,7 @@ export async function serveWorker(): Promise<void> {
           if (submitter === undefined) throw new Error('too many agents call tasks of this pool')
           submitter.onHungry = () => say({ heddle: 'hungry' })
           submitter.onIdle = () => loop.checkClosed()
+          submitter.onBlock = (slot) => loop.takeOver(slot)
         }
         return submitter
       },

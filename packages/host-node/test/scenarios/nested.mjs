@@ -4,6 +4,8 @@ assert.equal(Executor.current(), undefined)
 // One worker: a task that waits for tasks of its own does not stand in their way.
 await withExecutor({ workers: 1 }, async (executor) => {
   assert.equal(await executor.run(work.nested, 4), 16)
+  // Not even by blocking.
+  assert.equal(await executor.run(work.joins, 20), 20)
 })
 await withExecutor({ workers: { max: 2 } }, async (executor) => {
   assert.equal(await executor.run(work.nested, 6), 64)

@@ -1,4 +1,4 @@
-import { assert, withExecutor, work } from './scenario.mjs'
+import { assert, until, withExecutor, work } from './scenario.mjs'
 
 // More calls at one time than there are slots.
 await withExecutor({ workers: 2 }, async (executor) => {
@@ -7,4 +7,18 @@ await withExecutor({ workers: 2 }, async (executor) => {
   for (let i = 0; i < count; i++) assert.equal(all[i], i % 2 === 0 ? i : `text ${i}`)
   const { queued, running, completed } = executor.stats()
   assert.deepEqual([queued, running, completed], [0, 0, count])
+
+  // Those that wait for a slot can be taken back, there and in the queue.
+  const busy = [executor.spawn(work.spin, [100]), executor.spawn(work.spin, [100])]
+  const handles = Array.from({ length: count }, (_, i) => executor.spawn(work.echo, [i]))
+  const last = handles.pop()
+  assert.equal(last.cancel(), true)
+  let cancelled = 0
+  for (const handle of handles) if (handle.cancel()) cancelled++
+  assert.ok(cancelled > 0)
+  const settled = await Promise.allSettled(handles.map((handle) => handle.joinAsync()))
+  settled.forEach(({ status, value, reason }, i) => (status === 'fulfilled' ? assert.equal(value, i) : assert.equal(reason.code, 'ERR_CANCELLED')))
+  assert.equal(settled.filter(({ status }) => status === 'rejected').length, cancelled)
+  for (const handle of busy) await handle.joinAsync()
+  await until(() => executor.stats().queued === 0 && executor.stats().running === 0)
 })

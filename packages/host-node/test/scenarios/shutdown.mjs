@@ -46,6 +46,16 @@ const start = (options) => Executor.start({ host: nodeHost, workers: 1, ...optio
   assert.throws(() => executor.run(work.echo, 1), { code: 'ERR_SHUTDOWN' })
 }
 {
+  // Both at once: both end.
+  const executor = await start()
+  const hanging = assert.rejects(executor.run(work.hang), { code: 'ERR_SHUTDOWN' })
+  await until(() => executor.stats().running === 1)
+  const ended = executor.shutdown()
+  await executor.terminate()
+  await ended
+  await hanging
+}
+{
   // Nothing of a pool stays in its region, however it ended.
   const region = Region.create({ bytes: 16 << 20 })
   const use = async (end) => {

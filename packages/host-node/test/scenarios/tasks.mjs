@@ -84,6 +84,12 @@ export const work = tasks(import.meta.url, {
     const executor = Executor.current()
     return depth === 0 ? 1 : (await executor.run(work.nested, depth - 1)) + (await executor.run(work.nested, depth - 1))
   },
+  joins: (depth) =>
+    depth === 0
+      ? 0
+      : Executor.current()
+          .spawn(work.joins, [depth - 1])
+          .join() + 1,
   increment(box, by) {
     return box.counter.add(by)
   },
