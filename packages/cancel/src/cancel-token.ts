@@ -107,7 +107,7 @@ export class CancelToken extends SharedObject implements Listened {
 
   /** Makes a token in BYTES zeroed bytes that the caller owns; it is cancelled by its timeout alone. See `CancelSource.init`. */
   static init(region: Region, at: number, options: ChildOptions = {}): CancelToken {
-    return make(Agent.of(region), { flags: 0, deadline: deadlineAfter(options.timeout), at })
+    return make(Agent.of(region), 0, deadlineAfter(options.timeout), NOBODY, at)
   }
 
   /** Opens the token at a byte offset. @throws DisposedError when none lives there. */
@@ -123,7 +123,7 @@ export class CancelToken extends SharedObject implements Listened {
   /** A token that is never cancelled; it may be passed to waits in any region. One for each agent. */
   static get none(): CancelToken {
     const mine = never.get()
-    return (mine.token ??= make(Agent.of(Region.default), { flags: FLAG_POOLED | FLAG_NEVER, deadline: Infinity }))
+    return (mine.token ??= make(Agent.of(Region.default), FLAG_NEVER, Infinity))
   }
 
   /**
@@ -137,7 +137,7 @@ export class CancelToken extends SharedObject implements Listened {
    */
   static timeout(ms: number, options: TokenOptions = {}): CancelToken {
     const deadline = deadlineAfter(ms)
-    return make(Agent.of(options.region ?? Region.default), { flags: FLAG_POOLED, deadline })
+    return make(Agent.of(options.region ?? Region.default), 0, deadline)
   }
 
   /**
@@ -161,7 +161,7 @@ export class CancelToken extends SharedObject implements Listened {
     let deadline = Infinity
     for (const parent of parents.values()) deadline = Math.min(deadline, parent.deadline ?? Infinity)
     const agent = Agent.of(region ?? Region.default)
-    const token = make(agent, { flags: FLAG_POOLED, deadline, parents: [...parents.values()] })
+    const token = make(agent, 0, deadline, [...parents.values()], 0, false)
     for (const signal of web) if (!token.isCancelled) token.follow(signal)
     return token
   }
@@ -173,7 +173,7 @@ export class CancelToken extends SharedObject implements Listened {
    */
   static from(signal: AbortSignal, options: TokenOptions = {}): CancelToken {
     checkAbortSignal(signal)
-    const token = make(Agent.of(options.region ?? Region.default), { flags: FLAG_POOLED, deadline: Infinity })
+    const token = make(Agent.of(options.region ?? Region.default), 0, Infinity)
     token.follow(signal)
     return token
   }
@@ -214,7 +214,7 @@ export class CancelToken extends SharedObject implements Listened {
    * @throws DisposedError, InvalidArgumentError for a timeout that is no time, RegionFullError
    */
   child(options: ChildOptions = {}): CancelSource {
-    return new CancelSource({ ...options, parent: this })
+    return new CancelSource(makeSource(undefined, options.timeout, this, 0))
   }
 
   /**
@@ -348,11 +348,11 @@ export class CancelToken extends SharedObject implements Listened {
   /** Cancels this token when `signal` aborts. */
   private follow(signal: AbortSignal): void {
     if (signal.aborted) {
-      this.cancel(signal.reason)
+      this.cancel(signal.reason as unknown)
       return
     }
     const aborted = (): void => {
-      if (!this.isDisposed) this.cancel(effect(() => signal.reason))
+      if (!this.isDisposed) this.cancel(effect(() => signal.reason as unknown))
     }
     effect(() => signal.addEventListener('abort', aborted, { once: true }))
     hubOf(Agent.of(this.region)).listen(this, () => effect(() => signal.removeEventListener('abort', aborted)), true)
@@ -407,7 +407,8 @@ export class CancelSource extends SharedObject {
 
   /** Makes a source with a token of its own. @throws InvalidArgumentError for a timeout that is no time, DisposedError for a parent that is gone, RegionFullError */
   constructor(options: CancelSourceOptions | CancelToken = {}) {
-    const token = options instanceof CancelToken ? options : makeSource(options)
+    const token = options instanceof CancelToken ? options : makeSource(options.region, options.timeout, options.parent, 0)
+    // The token is where the source is: what the base takes of a place.
     super(token as unknown as Place)
     this.token = token
     registerShareable(CancelSource.kind, CancelSource)
@@ -415,7 +416,7 @@ export class CancelSource extends SharedObject {
 
   /** Makes a source in BYTES zeroed bytes that the caller owns. The memory may be used otherwise when it was disposed of and nobody waits with its token any more. */
   static init(region: Region, at: number, options: ChildOptions & { parent?: CancelToken } = {}): CancelSource {
-    return new CancelSource(makeSource({ ...options, region }, at))
+    return new CancelSource(makeSource(region, options.timeout, options.parent, at))
   }
 
   /** Opens the source at a byte offset. @throws DisposedError when none lives there, InvalidArgumentError for a token without one. */
@@ -460,51 +461,45 @@ export class CancelSource extends SharedObject {
   }
 }
 
-interface Making {
-  flags: number
-  deadline: number
-  parents?: readonly CancelToken[]
-  /** Byte offset in the caller's memory; else the pool's. */
-  at?: number
-  /** Its deadline is not a parent's: this agent fires it. */
-  own?: boolean
-}
+const NOBODY: readonly CancelToken[] = []
 
-/** @throws DisposedError, RegionFullError */
-function make(agent: Agent, { flags, deadline, parents = [], at, own = parents.length === 0 }: Making): CancelToken {
+/**
+ * @param at byte offset in the caller's memory; 0: in the pool's
+ * @param isOwn whether the deadline is its own, not a parent's, so that this agent fires it
+ * @throws DisposedError, RegionFullError
+ */
+function make(agent: Agent, flags: number, deadline: number, parents = NOBODY, at = 0, isOwn = parents.length === 0): CancelToken {
   const hub = hubOf(agent)
   hub.sweep()
-  const node = at === undefined ? takeNode(agent) : at >> 2
-  const isPooled = at === undefined
+  const node = at === 0 ? takeNode(agent) : at >> 2
   let place: Place
   try {
-    place = Place.format(agent.region, at ?? node << 2, CancelToken)
+    place = Place.format(agent.region, at === 0 ? node << 2 : at, CancelToken)
   } catch (error) {
-    if (isPooled) giveNode(agent, node)
+    if (at === 0) giveNode(agent, node)
     throw error
   }
-  formatNode(agent.words, node, flags, deadline)
+  formatNode(agent.words, node, at === 0 ? flags | FLAG_POOLED : flags, deadline)
   const token = new CancelToken(place)
-  try {
-    adopt(agent, node, parents)
-  } catch (error) {
-    token.end()
-    throw error
+  if (parents.length > 0) {
+    try {
+      adopt(agent, node, parents)
+    } catch (error) {
+      token.end()
+      throw error
+    }
   }
-  if (own && token.deadline !== undefined) hub.startTimer(token)
+  if (isOwn && deadline !== Infinity && token.deadline !== undefined) hub.startTimer(token)
   return token
 }
 
 /** @throws InvalidArgumentError, DisposedError, RegionFullError */
-function makeSource({ region, parent, timeout }: CancelSourceOptions, at?: number): CancelToken {
-  const above = parent === undefined || parent.waiters === 0 ? undefined : parent
-  if (above !== undefined && region !== undefined && region !== above.region)
-    throw new InvalidArgumentError('a child lives in the region of its parent')
-  const inherited = above?.deadline ?? Infinity
+function makeSource(region: Region | undefined, timeout: number | undefined, parent: CancelToken | undefined, at: number): CancelToken {
   const deadline = deadlineAfter(timeout)
-  const making = { deadline: Math.min(deadline, inherited), parents: above === undefined ? [] : [above], own: deadline < inherited }
-  const agent = Agent.of(region ?? above?.region ?? Region.default)
-  return make(agent, at === undefined ? { ...making, flags: FLAG_POOLED | FLAG_OWNED } : { ...making, flags: FLAG_OWNED, at })
+  if (parent === undefined || parent.waiters === 0) return make(Agent.of(region ?? Region.default), FLAG_OWNED, deadline, NOBODY, at)
+  if (region !== undefined && region !== parent.region) throw new InvalidArgumentError('a child lives in the region of its parent')
+  const inherited = parent.deadline ?? Infinity
+  return make(Agent.of(parent.region), FLAG_OWNED, Math.min(deadline, inherited), [parent], at, deadline < inherited)
 }
 
 function sourceOf(token: CancelToken): CancelSource {

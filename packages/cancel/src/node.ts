@@ -13,7 +13,7 @@
  * Progress   Who dies while disposing may have let the children go already, and leaks the node once it counts as disposed of.
  */
 import { DisposedError, InvalidArgumentError, type Region } from '@heddle/atomics'
-import { get, load, set, store, sub } from '@heddle/atomics/ops'
+import { load, set, store, sub } from '@heddle/atomics/ops'
 import {
   type Agent,
   blockOf,
@@ -28,6 +28,7 @@ import {
   linkEdge,
   lockQueue,
   mayHaveWaiters,
+  N_CHILDREN,
   N_DEADLINE_HIGH,
   N_DEADLINE_LOW,
   N_FLAGS,
@@ -59,18 +60,18 @@ const HIGH = 2 ** 32
 
 /** Writes what never changes of a node that nobody else knows yet. */
 export function formatNode(words: Int32Array, node: number, flags: number, deadline: number): void {
-  store(words, node + E_TARGET, node)
+  set(words, node + E_TARGET, node)
   store(words, node + N_FLAGS, flags)
   const ticks = Math.ceil(deadline * TICKS)
   if (ticks > Number.MAX_SAFE_INTEGER) return
-  set(words, node + N_DEADLINE_HIGH, Math.floor(ticks / HIGH))
-  set(words, node + N_DEADLINE_LOW, ticks | 0)
+  store(words, node + N_DEADLINE_HIGH, Math.floor(ticks / HIGH))
+  store(words, node + N_DEADLINE_LOW, ticks | 0)
 }
 
-/** When a node fires by itself, in ms as `now()`; `Infinity` for never. Written before it was published: plain reads. */
+/** When a node fires by itself, in ms as `now()`; `Infinity` for never. */
 export function deadlineOfNode(words: Int32Array, node: number): number {
-  const high = get(words, node + N_DEADLINE_HIGH)
-  const low = get(words, node + N_DEADLINE_LOW)
+  const high = load(words, node + N_DEADLINE_HIGH)
+  const low = load(words, node + N_DEADLINE_LOW)
   return high === 0 && low === 0 ? Infinity : (high * HIGH + (low >>> 0)) / TICKS
 }
 
@@ -139,8 +140,9 @@ export function disposeNode(agent: Agent, node: number, header: number, claimed:
     }
     // A canceller may have died in the middle; its children are told before they are let go.
     finishUnderLock(agent, node, claimed)
-    unlinkAll(words, node)
-    cancelUnderLock(agent, node, NODE_CANCELLED | GONE, claimed)
+    if (load(words, node + N_CHILDREN) !== 0) unlinkAll(words, node)
+    if (firstOf(words, node + N_QUEUE) !== 0) cancelUnderLock(agent, node, NODE_CANCELLED | GONE, claimed)
+    else if (load(words, node + N_STATE) === 0) store(words, node + N_STATE, NODE_CANCELLED | NODE_SETTLED | GONE)
     // Last: who died before leaves a node that can be disposed of again.
     store(words, node + N_FLAGS, flags | FLAG_DISPOSED)
   }

@@ -269,14 +269,15 @@ export class Hub {
   }
 }
 
-const hubs = agentLocal(() => new WeakMap<Agent, Hub>())
+const hubs = agentLocal(() => ({ all: new WeakMap<Agent, Hub>(), last: undefined as Hub | undefined }))
 
-/** The calling agent's hub in the token's region. */
+/** The hub of the calling agent. */
 export function hubOf(agent: Agent): Hub {
   const mine = hubs.get()
-  let hub = mine.get(agent)
-  if (hub === undefined) mine.set(agent, (hub = new Hub(agent)))
-  return hub
+  if (mine.last?.agent === agent) return mine.last
+  let hub = mine.all.get(agent)
+  if (hub === undefined) mine.all.set(agent, (hub = new Hub(agent)))
+  return (mine.last = hub)
 }
 
 /** Whether a moment has come. */

@@ -11,7 +11,7 @@ beforeEach(() => {
   region = Region.create({ bytes: 1 << 20, agents: 8 })
 })
 afterEach(() => {
-  expect(nodesInUse(region)).toBe(0)
+  expect(nodesInUse(Agent.of(region))).toBe(0)
   expect(Agent.of(region).slab.used).toBe(0)
 })
 

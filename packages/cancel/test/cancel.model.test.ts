@@ -5,7 +5,7 @@ import { model, type ModelOptions, type Report } from '@heddle/model'
 import { WaitQueue } from '@heddle/park'
 import { Agent, FREE, phaseOf, reap, W_STATE } from '@heddle/park/internal'
 import { afterAll, expect, test } from 'vitest'
-import { CancelledError, CancelSource, CancelToken } from '../src/index.js'
+import { CancelledError, CancelSource, type CancelToken } from '../src/index.js'
 import { forEachRecord } from '../../park/src/slab.js'
 import { nodesInUse } from '../src/pool.js'
 
@@ -67,7 +67,7 @@ test('a wait with a child of the token that is cancelled is never missed', () =>
         expectNoRecords(region)
         child.dispose()
         source.dispose()
-        expect(nodesInUse(region)).toBe(0)
+        expect(nodesInUse(Agent.of(region))).toBe(0)
       }
     },
     { preemptions: full ? 3 : 2 },
@@ -88,7 +88,7 @@ test('a child made during a cancel is cancelled', () => {
         expect(child.token.isCancelled).toBe(true)
         child.dispose()
         source.dispose()
-        expect(nodesInUse(region)).toBe(0)
+        expect(nodesInUse(Agent.of(region))).toBe(0)
       }
     },
     { preemptions: full ? 4 : 3 },
@@ -108,7 +108,7 @@ test('two cancel: one of them did it, and both see it', () => {
         expect(cancellers[0]!.result).toEqual([true, true])
         expect(cancellers[1]!.result[1]).toBe(true)
         for (const source of [below, child, parent]) source.dispose()
-        expect(nodesInUse(region)).toBe(0)
+        expect(nodesInUse(Agent.of(region))).toBe(0)
       }
     },
     { preemptions: full ? 4 : 3 },
@@ -128,7 +128,7 @@ test('a cancel of the parent and the disposal of a child', () => {
         expect(children[1]!.token.isCancelled).toBe(true)
         children[1]!.dispose()
         source.dispose()
-        expect(nodesInUse(region)).toBe(0)
+        expect(nodesInUse(Agent.of(region))).toBe(0)
       }
     },
     { preemptions: full ? 4 : 3 },
@@ -157,7 +157,7 @@ test('a cancel and a disposal of one source: one of the two is first', () => {
         const other = CancelSource.at(region, next.result)
         expect(other.token.isCancelled).toBe(false)
         other.dispose()
-        expect(nodesInUse(region)).toBe(0)
+        expect(nodesInUse(Agent.of(region))).toBe(0)
       }
     },
     { preemptions: 2 },

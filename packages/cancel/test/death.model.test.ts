@@ -2,7 +2,7 @@
 import { DisposedError, Region } from '@heddle/atomics'
 import { load } from '@heddle/atomics/ops'
 import { sleepAsync } from '@heddle/park'
-import { N_STATE, NODE_SETTLED } from '@heddle/park/internal'
+import { Agent, N_STATE, NODE_SETTLED } from '@heddle/park/internal'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Actor, installDeaths, settled } from '../../park/test/support/deaths.js'
 import { CancelSource, CancelToken } from '../src/index.js'
@@ -94,7 +94,7 @@ describe('a death at every operation of', () => {
         for (const why of ended) expect(why).toMatchObject(reason === undefined ? { code: 'ERR_CANCELLED' } : { message: 'why' })
         for (const token of tokens) expect(load(region.words, token.node + N_STATE) & NODE_SETTLED).toBe(NODE_SETTLED)
         for (const one of [late, several, root, first, second, below]) one.dispose()
-        expect(nodesInUse(region)).toBe(0)
+        expect(nodesInUse(Agent.of(region))).toBe(0)
         expect([survivor.agent.slab.used, other.agent.slab.used]).toEqual([0, 0])
         return died
       })
@@ -130,7 +130,7 @@ describe('a death at every operation of', () => {
       expect(ended, `killed at ${n}`).toEqual(['why', 'why'])
       expect(child.token.reason).toBe('why')
       child.dispose()
-      expect(nodesInUse(region)).toBeLessThanOrEqual(1)
+      expect(nodesInUse(Agent.of(region))).toBeLessThanOrEqual(1)
       expect([survivor.agent.slab.used, other.agent.slab.used]).toEqual([0, 0])
       return died
     })
@@ -167,7 +167,7 @@ describe('a death at every operation of', () => {
       // Who disposed of it while others had to look recycles it with its next token.
       if (!died) victim.be()
       new CancelSource({ region }).dispose()
-      expect(nodesInUse(region)).toBeLessThanOrEqual(died && !late ? 1 : 0)
+      expect(nodesInUse(Agent.of(region))).toBeLessThanOrEqual(died && !late ? 1 : 0)
       expect([survivor.agent.slab.used, other.agent.slab.used]).toEqual([0, 0])
       return died
     })
@@ -194,7 +194,7 @@ describe('a death at every operation of', () => {
         for (const child of left) child.dispose()
         survivor.be()
         root.dispose()
-        expect(nodesInUse(region)).toBeLessThanOrEqual(died && !late ? 1 : 0)
+        expect(nodesInUse(Agent.of(region))).toBeLessThanOrEqual(died && !late ? 1 : 0)
         return died
       })
       expect(deaths).toBeGreaterThan(30)
@@ -216,7 +216,7 @@ describe('a death at every operation of', () => {
       expect(next.token.reason, `killed at ${n}`).toBe('all')
       next.dispose()
       root.dispose()
-      expect(nodesInUse(region)).toBeLessThanOrEqual(1)
+      expect(nodesInUse(Agent.of(region))).toBeLessThanOrEqual(1)
       return died
     })
   })
@@ -237,7 +237,7 @@ describe('a death at every operation of', () => {
       kept.dispose()
       sources[1]!.dispose()
       sources[2]!.dispose()
-      expect(nodesInUse(region)).toBeLessThanOrEqual(3)
+      expect(nodesInUse(Agent.of(region))).toBeLessThanOrEqual(3)
       return died
     })
   })
@@ -256,7 +256,7 @@ describe('a death at every operation of', () => {
       root.cancel()
       expect(called, `killed at ${n}`).toBe(1)
       root.dispose()
-      expect(nodesInUse(region)).toBe(0)
+      expect(nodesInUse(Agent.of(region))).toBe(0)
       expect(survivor.agent.slab.used).toBe(0)
       return died
     })
@@ -287,7 +287,7 @@ describe('a death at every operation of', () => {
         expect(ended.length).toBe(3)
         survivor.be()
         for (const one of [...children, root]) one.dispose()
-        expect(nodesInUse(region)).toBe(0)
+        expect(nodesInUse(Agent.of(region))).toBe(0)
         expect(survivor.agent.slab.used).toBe(0)
         return died
       })

@@ -192,7 +192,7 @@ test('a dead thread leaves no listener: the token is free when it is disposed of
   source.cancel()
   source.dispose()
   expect(counter.load()).toBe(0)
-  expect(nodesInUse(region)).toBe(0)
+  expect(nodesInUse(Agent.of(region))).toBe(0)
 })
 
 test('every blocking wait of park takes a token', () => {

@@ -17,7 +17,7 @@ beforeEach(() => {
 })
 /** Every test gives everything back: nodes, reasons, waiter records. */
 afterEach(() => {
-  expect(nodesInUse(region)).toBe(0)
+  expect(nodesInUse(Agent.of(region))).toBe(0)
   expect(Agent.of(region).slab.used).toBe(0)
   expect(region.stats().used).toBe(before)
 })
