@@ -11,9 +11,9 @@ import { watch } from '@heddle/park/internal'
 import type { Host, HostWorker, WorkerExit } from '@heddle/park'
 import { WorkerStartError } from './errors.js'
 import type { Injector } from './injector.js'
-import { CLOSED, K_PHASE, P_STATE, WORKER_STARTING } from './layout.js'
+import { CLOSED, K_PHASE, K_RUNNING, P_STATE, WORKER_STARTING } from './layout.js'
 import type { Pool } from './pool.js'
-import { isWorkerMessage, type WorkerData } from './protocol.js'
+import { isWorkerMessage, type PostedCall, type WorkerData } from './protocol.js'
 import { closeSubmitters, reapWorker } from './reaper.js'
 import { ringAll, setWaking } from './wakeup.js'
 
@@ -79,6 +79,16 @@ export class Crew {
   /** Work was added and nobody sleeps: one worker more, if there may be one. */
   grow(): void {
     if (this.members.size < this.options.max && !this.stopping && this.broken === undefined) this.add()
+  }
+
+  /** Sends a call to the worker that has least to do; starts one if there is none. */
+  post(call: PostedCall, transfer: readonly object[]): void {
+    const { pool } = this
+    const busyness = ({ number }: Member): number => load(pool.words, pool.workerAt(number) + K_RUNNING)
+    let best: Member | undefined
+    for (const member of this.members.values()) if (best === undefined || busyness(member) < busyness(best)) best = member
+    if (best === undefined || (busyness(best) > 0 && this.members.size < this.options.max)) best = this.add()
+    best.worker.post(call, transfer)
   }
 
   /** Why a worker died. */

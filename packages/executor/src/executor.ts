@@ -1,5 +1,5 @@
 /** The pool as its users see it. */
-import { InvalidArgumentError, Region } from '@heddle/atomics'
+import { InvalidArgumentError, NotShareableError, Region } from '@heddle/atomics'
 import { load } from '@heddle/atomics/ops'
 import { type Host, setHost, ShutdownError, type WaitOptions } from '@heddle/park'
 import { deadlineOf, getHost } from '@heddle/park/internal'
@@ -15,7 +15,7 @@ import { Pool } from './pool.js'
 import { forEachSlot } from './reaper.js'
 import { checkSignal } from './signal.js'
 import { phaseOf, QUEUED, STARTED } from './slot.js'
-import { Submitter } from './submitter.js'
+import { type Call, Submitter } from './submitter.js'
 import { TaskTable } from './task-table.js'
 import { isTaskRef, type TaskRef } from './tasks.js'
 
@@ -46,6 +46,12 @@ export interface CallOptions {
   signal?: WaitOptions['signal']
   /** Milliseconds until the call ends for its spawner with `TimeoutError`; a task that has not started then never runs. */
   timeout?: number
+  /**
+   * Objects of the host to be handed over rather than copied (`ArrayBuffer`s, `MessagePort`s). All arguments of this call then travel by
+   * `postMessage` to one worker, by the rules of structured clone: without shared objects of heddle, and the call is lost (`WorkerCrashedError`) if
+   * that worker dies before it starts. For the agent that started the executor.
+   */
+  transfer?: readonly object[]
 }
 
 /** One worker's figures. */
@@ -206,7 +212,7 @@ export class Executor {
     const deadline = deadlineOf(options)
     const signal = options?.signal
     checkSignal(signal)
-    handle.submitted(submitter.submit(handle, number, args))
+    handle.submitted(options?.transfer === undefined ? submitter.submit(handle, number, args) : this.post(handle, number, args, options.transfer))
     if (signal !== undefined || deadline !== Infinity) handle.whenSettled(submitter.limit(deadline, signal, (reason) => handle.giveUp(reason)))
     return handle
   }
@@ -299,6 +305,17 @@ export class Executor {
     return this.shutdown()
   }
 
+  private post(handle: Call, task: number, args: readonly unknown[], transfer: readonly object[]): number {
+    const crew = this.owned('transfer')
+    return this.submitter.submitPosted(handle, task, (slot) => {
+      try {
+        crew.post({ heddle: 'call', slot, args }, transfer)
+      } catch (cause) {
+        throw new NotShareableError(`the arguments can't be posted: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+      }
+    })
+  }
+
   private async end(drain: boolean, timeout: number): Promise<void> {
     const crew = this.owned('shutdown')
     const { submitter } = this
@@ -309,6 +326,8 @@ export class Executor {
       submitter.rejectAll(() => new ShutdownError(`the executor was shut down; the task did not end within ${timeout} ms`))
       void crew.terminate()
     })
+    // Calls that were posted can't be seen by workers that are about to end.
+    await submitter.whenIdle()
     await crew.close()
     stop()
     // Terminated meanwhile.
@@ -326,7 +345,7 @@ export class Executor {
   }
 
   private owned(verb: string): Crew {
-    if (this.crew === undefined) throw new InvalidArgumentError(`${verb}() is for the agent that started the executor`)
+    if (this.crew === undefined) throw new InvalidArgumentError(`${verb} is for the agent that started the executor`)
     return this.crew
   }
 

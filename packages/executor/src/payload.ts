@@ -7,6 +7,7 @@
  *            bytes at T_INLINE
  *   INLINE   encoded, at T_INLINE     bytes
  *   BLOCK    encoded, in T_BLOCK      bytes
+ *   POSTED   in a message             nothing
  * Invariants I1 Who writes or reads a payload owns the slot's words (slot.ts, I2): all accesses are plain.
  *            I2 The block in T_BLOCK belongs to the slot, whoever dies; it is replaced only by who owns the words.
  * Cost       Scalars: one store each. Everything else: encoded in private memory, checked, then copied once each way.
@@ -19,6 +20,7 @@ import { INLINE_BYTES, KEPT_BLOCK_BYTES, T_BLOCK, T_BLOCK_BYTES, T_INLINE, T_LEN
 const SCALARS = 0
 const INLINE = 1
 const BLOCK = 2
+const POSTED = 3
 /** The task threw the payload. */
 export const THROWN = 8
 const WHERE = 7
@@ -75,6 +77,16 @@ export function prepareArguments(region: Region, args: readonly unknown[]): Enco
 /** Writes what `prepareArguments` made. */
 export function writePrepared(region: Region, slot: number, encoded: EncodedValue): void {
   place(region, slot, encoded, 0)
+}
+
+/** Says that the arguments travel in a message. */
+export function writePosted(region: Region, slot: number): void {
+  set(region.words, slot + T_SHAPE, POSTED)
+}
+
+/** Whether the arguments travel in a message. */
+export function isPosted(region: Region, slot: number): boolean {
+  return get(region.words, slot + T_SHAPE) === POSTED
 }
 
 /** Writes a task's result. @throws NotShareableError */

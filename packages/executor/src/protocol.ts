@@ -10,6 +10,13 @@ export interface WorkerData {
   readonly setup: (TaskName & { readonly args: readonly unknown[] }) | undefined
 }
 
+/** What a worker is told: a call whose arguments the region can't carry. */
+export interface PostedCall {
+  readonly heddle: 'call'
+  readonly slot: number
+  readonly args: readonly unknown[]
+}
+
 /** What a worker says. */
 export type WorkerMessage =
   | { readonly heddle: 'ready' }
@@ -20,7 +27,12 @@ export type WorkerMessage =
   /** Its work is done. */
   | { readonly heddle: 'closed' }
 
-/** Whether a message is one of these, not the user's. */
+/** Whether a message is a call. */
+export function isPostedCall(message: unknown): message is PostedCall {
+  return typeof message === 'object' && message !== null && (message as { heddle?: unknown }).heddle === 'call'
+}
+
+/** Whether a message is one of a worker's, not the user's. */
 export function isWorkerMessage(message: unknown): message is WorkerMessage {
   return typeof message === 'object' && message !== null && typeof (message as { heddle?: unknown }).heddle === 'string'
 }

@@ -16,10 +16,10 @@ import type { EncodedValue } from '@heddle/atomics/internal'
 import { TimeoutError, type WaitOptions } from '@heddle/park'
 import { Agent, Doorbell, getHost } from '@heddle/park/internal'
 import { compareExchange, exchange, load, now, pause, set, store } from '@heddle/atomics/ops'
-import { WorkerCrashedError } from './errors.js'
+import { QueueFullError, WorkerCrashedError } from './errors.js'
 import type { Injector } from './injector.js'
 import { CHUNK_SLOTS, MAX_SUBMITTERS, S_ASLEEP, S_BELL, S_OWNER, S_ROOT, T_STATE, T_TASK } from './layout.js'
-import { isThrown, prepareArguments, readResult, trim, writeArguments, writePrepared } from './payload.js'
+import { isThrown, prepareArguments, readResult, trim, writeArguments, writePosted, writePrepared } from './payload.js'
 import type { Pool } from './pool.js'
 import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, phaseOf, release, workerOf } from './slot.js'
 import { listen } from './signal.js'
@@ -71,6 +71,7 @@ export class Submitter {
   private readonly free: number[] = []
   private readonly chunks: number[] = []
   private overflow: Waiting[] = []
+  private readonly idlers: (() => void)[] = []
   /** Queued calls that the ring had no place for. */
   private unpushed: number[] = []
   private pumping = false
@@ -129,6 +130,31 @@ export class Submitter {
     this.open++
     this.queue(slot, at, call, task)
     this.keepPumping()
+    return slot
+  }
+
+  /**
+   * Calls a task whose arguments travel in a message, to one worker.
+   * @param post sends them; what it throws ends the call
+   */
+  submitPosted(call: Call, task: number, post: (slot: number) => void): number {
+    const { pool } = this
+    const slot = this.free.pop() ?? this.takeSlot()
+    if (slot === -1) throw new QueueFullError('more calls are open than the pool has slots: wait for some before one with transferred arguments')
+    const at = pool.slotAt(slot)
+    const generation = this.generations[slot]!
+    writePosted(pool.region, at)
+    this.calls[slot] = call
+    set(pool.words, at + T_TASK, task)
+    this.open++
+    enqueue(pool.words, at + T_STATE, generation)
+    this.keepPumping()
+    try {
+      post(slot)
+    } catch (error) {
+      this.tryCancel(slot, call)
+      throw error
+    }
     return slot
   }
 
@@ -198,7 +224,12 @@ export class Submitter {
     this.open = this.background = 0
     this.failed += rejected.length
     for (const call of rejected) call.reject(reason())
-    this.letGo()
+    this.idle()
+  }
+
+  /** Resolves when no call is open. */
+  async whenIdle(): Promise<void> {
+    if (this.open > 0) await new Promise<void>((resolve) => this.idlers.push(resolve))
   }
 
   /** Cancels every call that has not started. */
@@ -337,6 +368,8 @@ export class Submitter {
   private closed(call: Call): void {
     this.open--
     if (call.detached === true) this.background--
+    // Asleep, nobody would notice.
+    if (this.open === 0 && this.asleep) this.idle()
   }
 
   private forget(slot: number, call: Call, generation: number): void {
@@ -386,6 +419,7 @@ export class Submitter {
   private idle(): void {
     this.letGo()
     this.onIdle?.()
+    for (const resolve of this.idlers.splice(0)) resolve()
   }
 
   private awake(): void {

@@ -13,9 +13,11 @@ import { exchange, get, load, now, pause, store } from '@heddle/atomics/ops'
 import type { Injector } from './injector.js'
 import { CLOSED, K_BELL, K_COMPLETED, K_FAILED, K_PARKED, K_RUNNING, P_STATE, S_ASLEEP, S_BELL, T_STATE, T_SUBMITTER, T_TASK } from './layout.js'
 import { Scheduler } from '@heddle/scheduler'
+import { WorkerCrashedError } from './errors.js'
 import { isGenerator, isPlain, isPromiseLike, type Loader } from './loader.js'
-import { readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'
+import { isPosted, readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'
 import type { Pool } from './pool.js'
+import type { PostedCall } from './protocol.js'
 import { finish, holdBack, start, startClaimed } from './slot.js'
 import { LookBudget } from './spin-budget.js'
 import type { Submitter } from './submitter.js'
@@ -212,23 +214,43 @@ export class WorkerLoop {
     if (state !== 0) this.call(slot, at, state, fn)
   }
 
-  private call(slot: number, at: number, state: number, fn: TaskFunction): void {
+  /** A call whose arguments came in a message. */
+  runPosted({ slot, args }: PostedCall): void {
+    const at = this.pool.slotAt(slot)
+    const state = start(this.pool.words, at + T_STATE, this.number)
+    if (state === 0) return
+    const task = get(this.pool.words, at + T_TASK)
+    const fn = this.loader.loaded(task)
+    if (fn === undefined)
+      this.wait(
+        slot,
+        at,
+        state,
+        this.loader.load(task).then((loaded) => loaded(...(args as never[]))),
+      )
+    else this.call(slot, at, state, () => fn(...(args as never[])), true)
+  }
+
+  private call(slot: number, at: number, state: number, fn: TaskFunction, isBound = false): void {
     const { region } = this.pool
     let result: unknown
     try {
-      switch (scalarCount(region, at)) {
-        case 0:
-          result = fn()
-          break
-        case 1:
-          result = fn(scalarAt(region, at, 0))
-          break
-        case 2:
-          result = fn(scalarAt(region, at, 0), scalarAt(region, at, 1))
-          break
-        default:
-          result = fn(...readArguments(region, at))
-      }
+      if (isBound) result = fn()
+      else if (isPosted(region, at)) throw new WorkerCrashedError('the worker that the arguments were posted to ended before the task started')
+      else
+        switch (scalarCount(region, at)) {
+          case 0:
+            result = fn()
+            break
+          case 1:
+            result = fn(scalarAt(region, at, 0))
+            break
+          case 2:
+            result = fn(scalarAt(region, at, 0), scalarAt(region, at, 1))
+            break
+          default:
+            result = fn(...readArguments(region, at))
+        }
     } catch (error) {
       return this.fail(slot, at, state, error)
     }

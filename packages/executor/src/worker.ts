@@ -8,7 +8,7 @@ import { K_AGENT, K_PHASE, WORKER_READY } from './layout.js'
 import { registerKinds } from './kinds.js'
 import { Loader } from './loader.js'
 import { Pool } from './pool.js'
-import type { WorkerData, WorkerMessage } from './protocol.js'
+import { isPostedCall, type PostedCall, type WorkerData, type WorkerMessage } from './protocol.js'
 import { Submitter } from './submitter.js'
 import { TaskTable } from './task-table.js'
 import { WorkerLoop } from './worker-loop.js'
@@ -21,8 +21,12 @@ export async function serveWorker(): Promise<void> {
   const parent = getHost().parent!()
   const say = (message: WorkerMessage): void => parent.post(message)
   registerKinds()
-  // Keeps the worker alive while it has nothing to do.
-  parent.onMessage(() => undefined)
+  // Calls that come before the loop is there wait. Listening also keeps the worker alive while it has nothing to do.
+  const early: PostedCall[] = []
+  let take = (call: PostedCall): void => void early.push(call)
+  parent.onMessage((message) => {
+    if (isPostedCall(message)) take(message)
+  })
   try {
     const { pool: handle, number, setup } = parent.data as WorkerData
     const region = Region.attach(handle.buffer)
@@ -65,6 +69,8 @@ export async function serveWorker(): Promise<void> {
     store(pool.words, record + K_PHASE, WORKER_READY)
     say({ heddle: 'ready' })
     loop.begin()
+    take = (call) => loop.runPosted(call)
+    for (const call of early) take(call)
   } catch (error) {
     say({ heddle: 'failed', message: error instanceof Error ? error.message : String(error), error: cloneable(error) })
   }

@@ -51,6 +51,7 @@ describe('an executor on Node', () => {
     ['nested', 'runs tasks that call tasks'],
     ['overflow', 'takes more calls than it has slots'],
     ['large', 'carries large payloads'],
+    ['transfer', 'hands over buffers and ports'],
     ['kills', 'settles every call once while workers are killed'],
   ])('%s: %s', async (name) => {
     const { code, signal, error } = await run(name)

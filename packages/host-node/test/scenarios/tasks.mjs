@@ -93,6 +93,14 @@ export const work = tasks(import.meta.url, {
   increment(box, by) {
     return box.counter.add(by)
   },
+  answer: (port, text) =>
+    new Promise((resolve) => {
+      port.once('message', (message) => {
+        port.postMessage(`${text}: ${message}`)
+        port.close()
+        resolve('done')
+      })
+    }),
   boot() {
     booted++
   },
