@@ -3,19 +3,26 @@ import { type Codec, InvalidArgumentError, type Region, SharedObject } from '@he
 import { kindBytes, Place, readKind, writeKind } from '@heddle/atomics/internal'
 import { get, set, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
-import { Flavor } from './flavor.js'
+import { Buffered } from './buffered.js'
+import type { Flavor } from './flavor.js'
 import { CAPACITY, KIND_AT, RECEIVER_HEADER } from './layout.js'
+import { RENDEZVOUS_BYTES, Rendezvous } from './rendezvous.js'
 import { checkCapacity, Ring } from './ring.js'
 
 /** Bytes that a bounded channel takes. */
 export function channelBytes<T>(codec: Codec<T>, capacity: number): number {
   checkCapacity(capacity)
-  return Ring.bytes(codec, capacity) + kindBytes(codec as Codec<unknown>)
+  return bodyBytes(codec, capacity) + kindBytes(codec as Codec<unknown>)
+}
+
+/** Bytes before the codec's kind. */
+function bodyBytes<T>(codec: Codec<T>, capacity: number): number {
+  return capacity === 0 ? RENDEZVOUS_BYTES : Ring.bytes(codec, capacity)
 }
 
 /** Writes the settings of a new channel into zeroed memory. Before it is published: plain writes. */
 export function formatChannel<T>(region: Region, at: number, codec: Codec<T>, capacity: number): void {
-  const kindAt = Ring.bytes(codec, capacity)
+  const kindAt = bodyBytes(codec, capacity)
   const base = at >> 2
   set(region.words, base + CAPACITY, capacity)
   set(region.words, base + KIND_AT, kindAt)
@@ -27,7 +34,8 @@ export function openFlavor<T>(region: Region, at: number, codec?: Codec<T>): Fla
   const base = at >> 2
   // Written before the channel was published, and never again: plain reads.
   const known = codec ?? (readKind(region, at + get(region.words, base + KIND_AT)) as Codec<T>)
-  return new Flavor(new Ring(region, base, get(region.words, base + CAPACITY), known), base)
+  const capacity = get(region.words, base + CAPACITY)
+  return capacity === 0 ? new Rendezvous(region, base, known) : new Buffered(new Ring(region, base, capacity, known), base)
 }
 
 /** One end of a channel. */
@@ -41,13 +49,13 @@ export abstract class Endpoint<T> extends SharedObject {
 
   /** How many messages it holds before a send waits; 0 for a channel that hands each over. */
   get capacity(): number {
-    return this.flavor.buffer.capacity
+    return this.flavor.capacity
   }
 
   /** Messages in it, those being sent or received at this moment included: a hint, unless nobody uses it. */
   get length(): number {
     this.assertLive()
-    return this.flavor.buffer.length
+    return this.flavor.length
   }
 
   /** Whether it was closed; there may be messages left to receive. One load. */

@@ -21,15 +21,16 @@ import {
   W_KIND,
   W_STATE,
 } from '@heddle/park/internal'
-import type { Flavor } from './flavor.js'
-import { BUSY, DONE } from './ring.js'
+import type { Buffered } from './buffered.js'
+import { ClosedError } from './errors.js'
+import { BUSY, DONE, type Flavor } from './flavor.js'
 import { CLOSED, EMPTY } from './symbols.js'
 
 /** An operation that looks, and waits in one queue until it is to look again. */
 abstract class LookOperation<T, R> extends Operation<R> {
   constructor(
     agent: Agent,
-    protected readonly flavor: Flavor<T>,
+    protected readonly flavor: Buffered<T>,
     private readonly queue: number,
   ) {
     super(agent)
@@ -89,7 +90,7 @@ abstract class LookOperation<T, R> extends Operation<R> {
 export class SendOperation<T> extends LookOperation<T, void> {
   constructor(
     agent: Agent,
-    flavor: Flavor<T>,
+    flavor: Buffered<T>,
     private readonly value: T,
   ) {
     super(agent, flavor, flavor.sendQueue)
@@ -107,7 +108,7 @@ export class SendOperation<T> extends LookOperation<T, void> {
 
 /** Receives one message. */
 export class ReceiveOperation<T> extends LookOperation<T, T> {
-  constructor(agent: Agent, flavor: Flavor<T>) {
+  constructor(agent: Agent, flavor: Buffered<T>) {
     super(agent, flavor, flavor.receiveQueue)
   }
   protected attempt(): boolean {
@@ -127,7 +128,7 @@ export class ReceiveOperation<T> extends LookOperation<T, T> {
 
 /** Waits until a receive would get anywhere, and receives nothing. */
 class ReadableOperation extends LookOperation<unknown, void> {
-  constructor(agent: Agent, flavor: Flavor<unknown>) {
+  constructor(agent: Agent, flavor: Buffered<unknown>) {
     super(agent, flavor, flavor.receiveQueue)
   }
   /** Whoever was told and does not receive tells the next. */
@@ -154,11 +155,54 @@ export interface Batch {
   readonly moved: number
 }
 
+/** Sends what a list holds, in order. */
+export class SendBatch<T> implements Batch {
+  moved = 0
+  constructor(
+    private readonly flavor: Flavor<T>,
+    private readonly values: ArrayLike<T>,
+  ) {}
+  move(): boolean {
+    const { flavor, values } = this
+    try {
+      while (this.moved < values.length && flavor.offer(values[this.moved]!) === DONE) this.moved++
+    } catch (error) {
+      // What was sent before counts; the next call gets the error.
+      if (!(error instanceof ClosedError) || this.moved === 0) throw error instanceof ClosedError ? new ClosedError(values, error.reason) : error
+      return true
+    }
+    return this.moved === values.length
+  }
+}
+
+/** Receives into a list, from its start. */
+export class ReceiveBatch<T> implements Batch {
+  moved = 0
+  constructor(
+    private readonly flavor: Flavor<T>,
+    private readonly into: { [index: number]: T },
+    private readonly max: number,
+  ) {}
+  move(): boolean {
+    const { flavor, max } = this
+    while (this.moved < max) {
+      const found = flavor.poll()
+      if (found === EMPTY || found === BUSY) break
+      if (found === CLOSED) {
+        if (this.moved === 0) throw flavor.closed(undefined)
+        break
+      }
+      this.into[this.moved++] = found
+    }
+    return this.moved > 0
+  }
+}
+
 /** Moves many messages; ends early with what was moved when the time is over. */
 export class BatchOperation<T> extends LookOperation<T, number> {
   constructor(
     agent: Agent,
-    flavor: Flavor<T>,
+    flavor: Buffered<T>,
     private readonly batch: Batch,
     private readonly sends: boolean,
   ) {
@@ -191,7 +235,7 @@ export class ReceiveFiber<R> implements FiberOperation<R>, Iterator<typeof BLOCK
 
   constructor(
     private readonly agent: Agent,
-    private readonly flavor: Flavor<unknown>,
+    private readonly flavor: Buffered<unknown>,
     /** Takes what is there; undefined: nothing. */
     private readonly attempt: () => { value: R } | undefined,
     private readonly options: WaitOptions | undefined,

@@ -2,41 +2,16 @@
 import { type Codec, type Handle, InvalidArgumentError, type Region } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, block, DoneFiber, promise, throwIfCancelled } from '@heddle/park/internal'
+import { Agent, type BLOCKED, block, promise, throwIfCancelled } from '@heddle/park/internal'
 import { Endpoint, openFlavor } from './endpoint.js'
 import { ClosedError } from './errors.js'
-import type { Flavor } from './flavor.js'
+import { BUSY } from './flavor.js'
 import { RECEIVER_HEADER } from './layout.js'
-import { type Batch, BatchOperation, ReceiveFiber, ReceiveOperation } from './operations.js'
-import { BUSY } from './ring.js'
 import { Sender } from './sender.js'
 import { CLOSED, EMPTY } from './symbols.js'
 
 /** The typed arrays that messages may be received into. */
 export type NumberArray = Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array
-
-/** Receives into a list, from its start. */
-class ReceiveBatch<T> implements Batch {
-  moved = 0
-  constructor(
-    private readonly flavor: Flavor<T>,
-    private readonly into: { [index: number]: T },
-    private readonly max: number,
-  ) {}
-  move(): boolean {
-    const { flavor, max } = this
-    while (this.moved < max) {
-      const found = flavor.poll()
-      if (found === EMPTY || found === BUSY) break
-      if (found === CLOSED) {
-        if (this.moved === 0) throw flavor.closed(undefined)
-        break
-      }
-      this.into[this.moved++] = found
-    }
-    return this.moved > 0
-  }
-}
 
 /**
  * The receiving end of a channel; any number of agents may open it and receive at the same time: each message goes to one of them.
@@ -74,14 +49,14 @@ export class Receiver<T> extends Endpoint<T> {
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
     const found = this.flavor.poll()
     if (found !== EMPTY && found !== BUSY && found !== CLOSED) return found
-    return block(new ReceiveOperation<T>(Agent.of(this.region), this.flavor), options, 'recvAsync()')
+    return block(this.flavor.receiveOperation(Agent.of(this.region)), options, 'recvAsync()')
   }
 
   /** As `recv`, as a promise. A pending one keeps the process alive unless `ref` is false. */
   recvAsync(options?: AsyncOptions): Promise<T> {
     return promise(() => {
       this.assertLive()
-      return new ReceiveOperation<T>(Agent.of(this.region), this.flavor)
+      return this.flavor.receiveOperation(Agent.of(this.region))
     }, options)
   }
 
@@ -89,8 +64,7 @@ export class Receiver<T> extends Endpoint<T> {
   recvFiber(options?: WaitOptions): FiberOperation<T> {
     this.assertLive()
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
-    const found = this.attempt()
-    return found !== undefined ? new DoneFiber(found.value) : new ReceiveFiber(Agent.of(this.region), this.flavor, () => this.attempt(), options, 'recvFiber()')
+    return this.flavor.receiveFiber(Agent.of(this.region), options)
   }
 
   /** Receives a message if there is one; `EMPTY` when there is none now, `CLOSED` when none will come. Never waits. */
@@ -108,31 +82,33 @@ export class Receiver<T> extends Endpoint<T> {
   recvMany<A extends NumberArray>(into: A, options?: BlockingOptions): A
   recvMany(target: number | NumberArray, options?: BlockingOptions): unknown {
     this.assertLive()
-    const { operation, into } = this.batch(target)
-    return filled(into, block(operation, options, 'recvManyAsync()'))
+    const { into, max } = listOf<T>(target)
+    return filled(into, block(this.flavor.receiveManyOperation(Agent.of(this.region), into, max), options, 'recvManyAsync()'))
   }
 
   /** As `recvMany`, as a promise. */
   recvManyAsync(max: number, options?: AsyncOptions): Promise<T[]>
   recvManyAsync<A extends NumberArray>(into: A, options?: AsyncOptions): Promise<A>
   recvManyAsync(target: number | NumberArray, options?: AsyncOptions): Promise<unknown> {
-    let into: unknown
+    let list: unknown
     return promise(() => {
       this.assertLive()
-      const batch = this.batch(target)
-      into = batch.into
-      return batch.operation
-    }, options).then((count) => filled(into, count))
+      const { into, max } = listOf<T>(target)
+      list = into
+      return this.flavor.receiveManyOperation(Agent.of(this.region), into, max)
+    }, options).then((count) => filled(list, count))
   }
 
   /** As `recvMany`, in a fiber. */
   recvManyFiber(max: number, options?: WaitOptions): FiberOperation<T[]>
   recvManyFiber<A extends NumberArray>(into: A, options?: WaitOptions): FiberOperation<A>
-  recvManyFiber(target: number | NumberArray, options?: WaitOptions): FiberOperation<unknown> {
+  recvManyFiber(target: number | NumberArray, options?: WaitOptions): unknown {
     this.assertLive()
-    const { into, values } = this.batch(target)
-    const attempt = (): { value: unknown } | undefined => (values.move() ? { value: filled(into, values.moved) } : undefined)
-    return new ReceiveFiber(Agent.of(this.region), this.flavor, attempt, options, 'recvManyFiber()')
+    const { into, max } = listOf<T>(target)
+    const counted = this.flavor.receiveManyFiber(Agent.of(this.region), into, max, options)
+    return (function* (): Generator<typeof BLOCKED, unknown, unknown> {
+      return filled(into, yield* counted as Iterable<typeof BLOCKED, number>)
+    })()
   }
 
   /** Receives until the channel is closed and empty; blocks the thread. */
@@ -172,21 +148,13 @@ export class Receiver<T> extends Endpoint<T> {
   private isEnd(error: unknown): boolean {
     return error instanceof ClosedError && this.flavor.isClosed
   }
+}
 
-  private attempt(): { value: T } | undefined {
-    const found = this.flavor.poll()
-    if (found === EMPTY || found === BUSY) return undefined
-    if (found === CLOSED) throw this.flavor.closed(undefined)
-    return { value: found }
-  }
-
-  private batch(target: number | NumberArray): { operation: BatchOperation<T>; into: unknown; values: ReceiveBatch<T> } {
-    const max = typeof target === 'number' ? target : target.length
-    if (!Number.isInteger(max) || max < 1) throw new InvalidArgumentError(`recvMany takes a positive integer or a typed array that is not empty, got ${String(max)}`)
-    const into = typeof target === 'number' ? [] : target
-    const values = new ReceiveBatch<T>(this.flavor, into as { [index: number]: T }, max)
-    return { operation: new BatchOperation(Agent.of(this.region), this.flavor, values, false), into, values }
-  }
+/** Where to receive to, and how much. */
+function listOf<T>(target: number | NumberArray): { into: { [index: number]: T }; max: number } {
+  const max = typeof target === 'number' ? target : target.length
+  if (!Number.isInteger(max) || max < 1) throw new InvalidArgumentError(`recvMany takes a positive integer or a typed array that is not empty, got ${String(max)}`)
+  return { into: (typeof target === 'number' ? [] : target) as { [index: number]: T }, max }
 }
 
 function filled(into: unknown, count: number): unknown {

@@ -30,6 +30,7 @@ import { type Codec, InvalidArgumentError, type Region } from '@heddle/atomics'
 import { isOwnerAlive } from '@heddle/atomics/internal'
 import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
+import { BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
 import { HEAD, HEAD_BYTES, LOST, TAIL } from './layout.js'
 import { EMPTY } from './symbols.js'
 import { claimed, free, FREEING, full, hole, isClaim, isFree, isHole, LAP_BITS, lapsAhead, phaseOfClaim, SENDING, tagOf, TAKING } from './slot-state.js'
@@ -37,15 +38,6 @@ import { claimed, free, FREEING, full, hole, isClaim, isFree, isHole, LAP_BITS, 
 /** How often a claim moves the hint on, in slots; a power of 2. */
 const HINT_EVERY = 16
 const MAX_CAPACITY = 1 << 24
-
-/** What a push, or a claim, found. */
-export const DONE = 0
-/** The ring is full (for a pop: empty). */
-export const NOTHING = 1
-/** The next position is another agent's, in the middle of it. */
-export const UNDERWAY = 2
-/** What a pop finds then. */
-export const BUSY: unique symbol = Symbol('heddle.busy')
 
 /** One agent's position at one end. */
 class Cursor {
@@ -61,8 +53,8 @@ class Cursor {
 
 /** Checks a capacity. */
 export function checkCapacity(capacity: number): void {
-  if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY)
-    throw new InvalidArgumentError(`the capacity must be an integer from 1 to ${MAX_CAPACITY}, got ${String(capacity)}`)
+  if (!Number.isInteger(capacity) || capacity < 0 || capacity > MAX_CAPACITY)
+    throw new InvalidArgumentError(`the capacity must be an integer from 0 to ${MAX_CAPACITY}, got ${String(capacity)}`)
 }
 
 /** `unit` is a power of 2. In integers: V8 keeps a field that was once the result of a division in its slower form. */

@@ -4,31 +4,8 @@ import { Place } from '@heddle/atomics/internal'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, block, DoneFiber, FiberWait, promise, throwIfCancelled } from '@heddle/park/internal'
 import { Endpoint, openFlavor } from './endpoint.js'
-import { ClosedError } from './errors.js'
-import type { Flavor } from './flavor.js'
+import { DONE } from './flavor.js'
 import { HEAD_BYTES } from './layout.js'
-import { type Batch, BatchOperation, SendOperation } from './operations.js'
-import { DONE } from './ring.js'
-
-/** Sends what a list holds, in order. */
-class SendBatch<T> implements Batch {
-  moved = 0
-  constructor(
-    private readonly flavor: Flavor<T>,
-    private readonly values: ArrayLike<T>,
-  ) {}
-  move(): boolean {
-    const { flavor, values } = this
-    try {
-      while (this.moved < values.length && flavor.offer(values[this.moved]!) === DONE) this.moved++
-    } catch (error) {
-      // What was sent before counts; the next call gets the error.
-      if (!(error instanceof ClosedError) || this.moved === 0) throw error instanceof ClosedError ? new ClosedError(values, error.reason) : error
-      return true
-    }
-    return this.moved === values.length
-  }
-}
 
 /**
  * The sending end of a channel; any number of agents may open it and send at the same time.
@@ -69,14 +46,14 @@ export class Sender<T> extends Endpoint<T> {
     this.assertLive()
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
     if (this.flavor.offer(value) === DONE) return
-    block(new SendOperation(Agent.of(this.region), this.flavor, value), options, 'sendAsync()')
+    block(this.flavor.sendOperation(Agent.of(this.region), value), options, 'sendAsync()')
   }
 
   /** As `send`, as a promise. A pending one keeps the process alive unless `ref` is false. */
   sendAsync(value: T, options?: AsyncOptions): Promise<void> {
     return promise(() => {
       this.assertLive()
-      return new SendOperation(Agent.of(this.region), this.flavor, value)
+      return this.flavor.sendOperation(Agent.of(this.region), value)
     }, options)
   }
 
@@ -85,7 +62,7 @@ export class Sender<T> extends Endpoint<T> {
     this.assertLive()
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
     if (this.flavor.offer(value) === DONE) return new DoneFiber(undefined)
-    return new FiberWait(new SendOperation(Agent.of(this.region), this.flavor, value), options, 'sendFiber()')
+    return new FiberWait(this.flavor.sendOperation(Agent.of(this.region), value), options, 'sendFiber()')
   }
 
   /** Sends a message if there is room; never waits. @returns whether it was sent. @throws ClosedError with the message, what the codec throws */
@@ -101,24 +78,20 @@ export class Sender<T> extends Endpoint<T> {
    */
   sendMany(values: ArrayLike<T>, options?: BlockingOptions): number {
     this.assertLive()
-    return block(this.batch(values), options, 'sendManyAsync()')
+    return block(this.flavor.sendManyOperation(Agent.of(this.region), values), options, 'sendManyAsync()')
   }
 
   /** As `sendMany`, as a promise. */
   sendManyAsync(values: ArrayLike<T>, options?: AsyncOptions): Promise<number> {
     return promise(() => {
       this.assertLive()
-      return this.batch(values)
+      return this.flavor.sendManyOperation(Agent.of(this.region), values)
     }, options)
   }
 
   /** As `sendMany`, in a fiber. */
   sendManyFiber(values: ArrayLike<T>, options?: WaitOptions): FiberOperation<number> {
     this.assertLive()
-    return new FiberWait(this.batch(values), options, 'sendManyFiber()')
-  }
-
-  private batch(values: ArrayLike<T>): BatchOperation<T> {
-    return new BatchOperation(Agent.of(this.region), this.flavor, new SendBatch(this.flavor, values), true)
+    return new FiberWait(this.flavor.sendManyOperation(Agent.of(this.region), values), options, 'sendManyFiber()')
   }
 }

@@ -1,0 +1,212 @@
+/**
+ * Waiting at a channel that keeps messages: who sleeps until there is room or a message, and who is woken.
+ *
+ * Source     Mesa's monitors: a woken waiter looks again. The two condition queues of Hoare's bounded buffer.
+ * Invariants B1 Before it sleeps a receiver sets RECEIVERS_WAIT and then looks once more; a sender publishes and then reads the signals:
+ *               one of the two sees the other. The same for senders and room.
+ *            B2 Every message wakes one receiver, and a receiver that took one wakes the next while there is more and somebody waits: so a
+ *               wake that found the message before its own still under way is made up for by whoever takes that one. The same for room.
+ *               A chosen waiter is out of the queue before it looks, so that nobody chooses it a second time for nothing.
+ *            B3 A sender reads the signals after it published: when it finds CLOSED it takes its message back, unless somebody has
+ *               received it, and wakes everybody who receives. A receiver that finds CLOSED looks once more, and only an empty buffer in
+ *               which nothing is under way is the end.
+ *            B4 A waiter looks again after it became WAITING: the agent whose slot was in its way may have died and been reaped since it
+ *               looked before, when it could not be told yet (park's reap.ts, D2).
+ * Progress   A running agent may barge in front of a woken waiter, which keeps its place in the queue.
+ */
+import type { Region } from '@heddle/atomics'
+import { and, load, or, peek } from '@heddle/atomics/ops'
+import type { FiberOperation, WaitOptions } from '@heddle/park'
+import { Agent, CASE_RECHECK, claim, deliver, enqueue, enqueueAgain, firstOf, lockQueue, NOTIFIED, type Operation, takeTicket, unlockQueue } from '@heddle/park/internal'
+import { BUSY, DONE, Flavor, NOTHING, UNDERWAY } from './flavor.js'
+import { CLOSED_BIT, RECEIVERS_WAIT, SENDERS_WAIT } from './layout.js'
+import { BatchOperation, ReceiveBatch, ReceiveFiber, ReceiveOperation, SendBatch, SendOperation } from './operations.js'
+import { CLOSED, EMPTY } from './symbols.js'
+
+/** Where messages are kept. Never waits, wakes nobody. */
+export interface Buffer<T> {
+  readonly region: Region
+  readonly capacity: number
+  readonly length: number
+  /** DONE, NOTHING (no room) or UNDERWAY (no room for a moment). When it throws, receivers are to be told as of a message. */
+  push(value: T): number
+  pop(): T | typeof EMPTY | typeof BUSY
+  /** Whether a push would get anywhere. */
+  canPush(): boolean
+  /** What a pop would find: DONE, NOTHING or UNDERWAY. */
+  look(): number
+  /** Takes back what this agent pushed last; false when somebody has received it. */
+  retract(): boolean
+  /** Frees what messages have outside their slots, when nobody uses the channel any more. */
+  drop(): void
+}
+
+/** A channel that keeps messages in a buffer. */
+export class Buffered<T> extends Flavor<T> {
+  constructor(
+    private readonly buffer: Buffer<T>,
+    base: number,
+  ) {
+    super(buffer.region, base)
+  }
+
+  get capacity(): number {
+    return this.buffer.capacity
+  }
+  get length(): number {
+    return this.buffer.length
+  }
+
+  /** Sends if there is room. @returns DONE, NOTHING or UNDERWAY. @throws ClosedError, and what the codec throws */
+  offer(value: T): number {
+    // A hint is enough: who closed it before this call happens before it, and whoever closes it now is seen below.
+    if ((peek(this.words, this.signals) & CLOSED_BIT) !== 0) throw this.closed(value)
+    let found: number
+    try {
+      found = this.buffer.push(value)
+    } catch (error) {
+      this.wakeForHole()
+      throw error
+    }
+    if (found !== DONE) return found
+    const signals = load(this.words, this.signals)
+    if (signals !== 0) this.afterSend(signals, value)
+    return DONE
+  }
+
+  /** Receives if there is a message. BUSY: one is under way, and nothing can be said yet. */
+  poll(): T | typeof EMPTY | typeof CLOSED | typeof BUSY {
+    const found = this.take()
+    if (found !== EMPTY) return found
+    if ((load(this.words, this.signals) & CLOSED_BIT) === 0) return EMPTY
+    const last = this.take()
+    return last === EMPTY ? CLOSED : last
+  }
+
+  /** Sends if there is room; looks again for a moment at a slot that is under way. @throws as `offer` */
+  tryOffer(value: T): boolean {
+    for (;;) {
+      const found = this.offer(value)
+      if (found !== UNDERWAY) return found === DONE
+      if (!this.brieflyUntil(() => this.buffer.canPush())) return false
+    }
+  }
+
+  /** Receives if there is a message; looks again for a moment at one that is under way. */
+  tryPoll(): T | typeof EMPTY | typeof CLOSED {
+    for (;;) {
+      const found = this.poll()
+      if (found !== BUSY) return found
+      if (!this.brieflyUntil(() => this.buffer.look() !== UNDERWAY)) return EMPTY
+    }
+  }
+
+  /** Whether an `offer` would get anywhere, or throw. */
+  canOffer(): boolean {
+    return this.buffer.canPush() || this.isClosed
+  }
+
+  /** Whether a `poll` would get anywhere. */
+  canPoll(): boolean {
+    const found = this.buffer.look()
+    return found === DONE || (found === NOTHING && this.isClosed)
+  }
+
+  sendOperation(agent: Agent, value: T): Operation<void> {
+    return new SendOperation(agent, this, value)
+  }
+  receiveOperation(agent: Agent): Operation<T> {
+    return new ReceiveOperation(agent, this)
+  }
+  sendManyOperation(agent: Agent, values: ArrayLike<T>): Operation<number> {
+    return new BatchOperation(agent, this, new SendBatch(this, values), true)
+  }
+  receiveManyOperation(agent: Agent, into: { [index: number]: T }, max: number): Operation<number> {
+    return new BatchOperation(agent, this, new ReceiveBatch(this, into, max), false)
+  }
+  receiveFiber(agent: Agent, options: WaitOptions | undefined): FiberOperation<T> {
+    const attempt = (): { value: T } | undefined => {
+      const found = this.poll()
+      if (found === EMPTY || found === BUSY) return undefined
+      if (found === CLOSED) throw this.closed(undefined)
+      return { value: found }
+    }
+    return new ReceiveFiber(agent, this, attempt, options, 'recvFiber()')
+  }
+  receiveManyFiber(agent: Agent, into: { [index: number]: T }, max: number, options: WaitOptions | undefined): FiberOperation<number> {
+    const batch = new ReceiveBatch(this, into, max)
+    return new ReceiveFiber(agent, this, () => (batch.move() ? { value: batch.moved } : undefined), options, 'recvManyFiber()')
+  }
+
+  /** Enqueues a sender's record, unless an offer would get anywhere. @returns whether it waits */
+  enterSend(agent: Agent, record: number, again: boolean): boolean {
+    return this.enter(agent, this.sendQueue, SENDERS_WAIT, record, again, () => this.canOffer())
+  }
+
+  /** Enqueues a receiver's record, unless a poll would get anywhere. @returns whether it waits */
+  enterReceive(agent: Agent, record: number, again: boolean): boolean {
+    return this.enter(agent, this.receiveQueue, RECEIVERS_WAIT, record, again, () => this.canPoll())
+  }
+
+  /** Wakes a receiver, if one waits and would get anywhere. */
+  wakeReceiver(agent: Agent): void {
+    if (this.canPoll()) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
+  }
+
+  protected dropMessages(): void {
+    this.buffer.drop()
+  }
+
+  private take(): T | typeof EMPTY | typeof BUSY {
+    let found: T | typeof EMPTY | typeof BUSY
+    try {
+      found = this.buffer.pop()
+    } catch (error) {
+      // The message is gone, and its room is there.
+      this.afterReceive(load(this.words, this.signals))
+      throw error
+    }
+    if (found === EMPTY || found === BUSY) return found
+    const signals = load(this.words, this.signals)
+    if (signals !== 0) this.afterReceive(signals)
+    return found
+  }
+
+  private afterSend(signals: number, value: T): void {
+    const agent = Agent.of(this.region)
+    if ((signals & CLOSED_BIT) !== 0) {
+      const back = this.buffer.retract()
+      this.wakeAll(agent, this.receiveQueue, RECEIVERS_WAIT)
+      if (back) throw this.closed(value)
+      return
+    }
+    if ((signals & RECEIVERS_WAIT) !== 0) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
+    if ((signals & SENDERS_WAIT) !== 0 && this.buffer.canPush()) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
+  }
+
+  private afterReceive(signals: number): void {
+    const agent = Agent.of(this.region)
+    if ((signals & SENDERS_WAIT) !== 0) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
+    if ((signals & RECEIVERS_WAIT) !== 0 && this.canPoll()) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
+  }
+
+  /** A slot without a message stands in the way of those behind it. */
+  private wakeForHole(): void {
+    if ((load(this.words, this.signals) & RECEIVERS_WAIT) !== 0) this.wakeAll(Agent.of(this.region), this.receiveQueue, RECEIVERS_WAIT)
+  }
+
+  private enter(agent: Agent, q: number, flag: number, record: number, again: boolean, ready: () => boolean): boolean {
+    const { words } = agent
+    lockQueue(agent, q)
+    or(words, this.signals, flag)
+    const wait = !ready()
+    if (!wait) {
+      if (firstOf(words, q) === 0) and(words, this.signals, ~flag)
+    } else if (again) enqueueAgain(words, q, record)
+    else enqueue(words, q, record, takeTicket(words, q))
+    unlockQueue(agent, q)
+    // B4
+    if (wait && ready() && claim(words, record, NOTIFIED, CASE_RECHECK)) deliver(agent, record)
+    return wait
+  }
+}

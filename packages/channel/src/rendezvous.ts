@@ -1,0 +1,462 @@
+/**
+ * A channel that keeps nothing: a send ends when a receiver has its message, hand to hand.
+ *
+ * Source     Go's unbuffered channels (`runtime/chan.go`: whoever comes second finds the first in the queue and copies directly);
+ *            crossbeam-channel's `zero` flavour.
+ * Layout     layout.ts, then at base + FREE_SLOTS the list of all slots: blocks of region memory, made when needed and kept until disposal.
+ *            A slot: +0 next · +4 owner's tag, 0 for nobody · +8 FULL · +16 value. Senders and receivers wait in one queue, so that one lock
+ *            covers look and enqueue; W_KEY says which they are, W_TRIES names their slot.
+ * Invariants Z1 Under the queue's lock, of the two kinds at most one waits: who comes looks for the other kind and enqueues in one go.
+ *            Z2 FULL of a waiting sender's slot: its message is there and was not taken. FULL of a receiver's: it was given a message. Whoever
+ *               claims a waiter moves the message and then changes FULL, under the lock; the waiter looks at FULL under the lock. So a claim
+ *               whose maker died before that is a wake in vain, and the waiter waits again.
+ *            Z3 A message is moved as the raw words of its slot; what it owns outside moves with them.
+ *            Z4 A slot's value is only accessed by its owner, or under the lock by whoever claimed its waiter: plain accesses. Slots of the
+ *               dead are taken over under the lock.
+ * Progress   Blocking but for the first of the two; strictly first come, first served among those whose agents can run. A message whose
+ *            receiver died after it was given is lost with it.
+ * Cost       Two holds of the queue's lock; no allocation but the first time.
+ */
+import type { Codec, Region } from '@heddle/atomics'
+import { isOwnerAlive, take } from '@heddle/atomics/internal'
+import { agentLocal, and, get, load, or, set, store } from '@heddle/atomics/ops'
+import type { FiberOperation, WaitOptions } from '@heddle/park'
+import {
+  Agent,
+  claimOne,
+  deliver,
+  enqueue,
+  enqueueAgain,
+  FiberWait,
+  firstOf,
+  lockQueue,
+  Operation,
+  takeTicket,
+  unlink,
+  unlockQueue,
+  W_KEY,
+  W_TRIES,
+} from '@heddle/park/internal'
+import { ClosedError } from './errors.js'
+import { DONE, Flavor, NOTHING } from './flavor.js'
+import { CLOSED_BIT, HEAD_BYTES, RECEIVERS_WAIT, SEND_QUEUE, SENDERS_WAIT } from './layout.js'
+import { CLOSED, EMPTY } from './symbols.js'
+
+/** First of all slots, from the channel's start. */
+const SLOTS = HEAD_BYTES >> 2
+const S_NEXT = 0
+const S_OWNER = 1
+const S_FULL = 2
+const SLOT_AT = 16
+/** Words of a slot before its value. */
+const SLOT_VALUE = SLOT_AT >> 2
+
+/** Values of W_KEY. */
+const SENDS = 1
+const RECEIVES = 2
+
+/** Bytes of the fixed part. */
+export const RENDEZVOUS_BYTES = HEAD_BYTES + 8
+
+/** Nobody of the other kind waits. */
+const NOBODY = 0
+
+export class Rendezvous<T> extends Flavor<T> {
+  readonly capacity = 0
+  readonly length = 0
+  private readonly q: number
+  private readonly valueWords: number
+  /** Slots of this agent that are not in use. */
+  private readonly spare = agentLocal<number[]>(() => [])
+
+  constructor(
+    region: Region,
+    base: number,
+    readonly codec: Codec<T>,
+  ) {
+    super(region, base, { send: SEND_QUEUE, receive: SEND_QUEUE })
+    this.q = this.sendQueue
+    this.valueWords = (codec.bytes + 3) >> 2
+  }
+
+  offer(value: T): number {
+    const signals = load(this.words, this.signals)
+    if ((signals & CLOSED_BIT) !== 0) throw this.closed(value)
+    // A flag that is not there: nobody waited when this began.
+    if ((signals & RECEIVERS_WAIT) === 0) return NOTHING
+    const agent = Agent.of(this.region)
+    const slot = this.write(agent, value)
+    lockQueue(agent, this.q)
+    const main = this.give(agent, slot)
+    unlockQueue(agent, this.q)
+    if (main === NOBODY) this.dropValue(slot)
+    else deliver(agent, main)
+    this.release(slot)
+    return main === NOBODY ? NOTHING : DONE
+  }
+
+  poll(): T | typeof EMPTY | typeof CLOSED {
+    const signals = load(this.words, this.signals)
+    if ((signals & (SENDERS_WAIT | CLOSED_BIT)) === 0) return EMPTY
+    const agent = Agent.of(this.region)
+    const slot = this.acquire(agent)
+    lockQueue(agent, this.q)
+    const main = this.fetch(agent, slot)
+    unlockQueue(agent, this.q)
+    if (main === NOBODY) {
+      this.release(slot)
+      return (signals & CLOSED_BIT) === 0 ? EMPTY : CLOSED
+    }
+    deliver(agent, main)
+    return this.read(slot)
+  }
+
+  tryOffer(value: T): boolean {
+    return this.offer(value) === DONE
+  }
+  tryPoll(): T | typeof EMPTY | typeof CLOSED {
+    return this.poll()
+  }
+
+  sendOperation(agent: Agent, value: T): Operation<void> {
+    return new HandOver(agent, this, value)
+  }
+  receiveOperation(agent: Agent): Operation<T> {
+    return new Collect(agent, this)
+  }
+  sendManyOperation(agent: Agent, values: ArrayLike<T>): Operation<number> {
+    return new HandOverMany(agent, this, values)
+  }
+  receiveManyOperation(agent: Agent, into: { [index: number]: T }, max: number): Operation<number> {
+    return new CollectMany(agent, this, into, max)
+  }
+  receiveFiber(agent: Agent, options: WaitOptions | undefined): FiberOperation<T> {
+    return new FiberWait(this.receiveOperation(agent), options, 'recvFiber()')
+  }
+  receiveManyFiber(agent: Agent, into: { [index: number]: T }, max: number, options: WaitOptions | undefined): FiberOperation<number> {
+    return new FiberWait(this.receiveManyOperation(agent, into, max), options, 'recvManyFiber()')
+  }
+
+  /** A slot with the value in it. @throws what the codec throws */
+  write(agent: Agent, value: T): number {
+    const slot = this.acquire(agent)
+    try {
+      this.codec.write(this.region, slot * 4 + SLOT_AT, value)
+    } catch (error) {
+      this.release(slot)
+      throw error
+    }
+    return slot
+  }
+
+  /** The value in a slot that was given one; the slot is spare again. */
+  read(slot: number): T {
+    try {
+      return take(this.codec, this.region, slot * 4 + SLOT_AT)
+    } finally {
+      store(this.words, slot + S_FULL, 0)
+      this.release(slot)
+    }
+  }
+
+  /** A message that was not taken. */
+  dropValue(slot: number): void {
+    store(this.words, slot + S_FULL, 0)
+    if (!this.codec.fixed) this.codec.free?.(this.region, slot * 4 + SLOT_AT)
+  }
+
+  /** Gives the message in `slot` to the first receiver. Under the lock. @returns its record, to be told after; NOBODY */
+  give(agent: Agent, slot: number): number {
+    const main = this.claim(agent, RECEIVES)
+    if (main === NOBODY) return NOBODY
+    const target = get(this.words, main + W_TRIES)
+    this.move(slot, target)
+    store(this.words, target + S_FULL, 1)
+    return main
+  }
+
+  /** Takes the first sender's message into `slot`. Under the lock. @returns its record, to be told after; NOBODY */
+  fetch(agent: Agent, slot: number): number {
+    const main = this.claim(agent, SENDS)
+    if (main === NOBODY) return NOBODY
+    const source = get(this.words, main + W_TRIES)
+    this.move(source, slot)
+    store(this.words, source + S_FULL, 0)
+    return main
+  }
+
+  /** Enqueues a record with its slot. Under the lock. */
+  enter(agent: Agent, record: number, key: number, slot: number, again: boolean): void {
+    const { words } = agent
+    store(words, slot + S_FULL, key === SENDS ? 1 : 0)
+    set(words, record + W_KEY, key)
+    set(words, record + W_TRIES, slot)
+    or(words, this.signals, key === SENDS ? SENDERS_WAIT : RECEIVERS_WAIT)
+    if (again) enqueueAgain(words, this.q, record)
+    else enqueue(words, this.q, record, takeTicket(words, this.q))
+  }
+
+  /** Takes a record out, and whether its slot is FULL. */
+  leave(agent: Agent, record: number, slot: number): boolean {
+    lockQueue(agent, this.q)
+    unlink(agent.words, this.q, record)
+    this.clearFlags(agent)
+    const isFull = load(agent.words, slot + S_FULL) === 1
+    unlockQueue(agent, this.q)
+    return isFull
+  }
+
+  acquire(agent: Agent): number {
+    return this.spare.get().pop() ?? this.inherit(agent) ?? this.make(agent)
+  }
+
+  release(slot: number): void {
+    this.spare.get().push(slot)
+  }
+
+
+  protected dropMessages(): void {
+    const { words, region } = this
+    for (let slot = load(words, this.base + SLOTS), next = 0; slot !== 0; slot = next) {
+      next = load(words, slot + S_NEXT)
+      if (load(words, slot + S_FULL) === 1) this.dropValue(slot)
+      region.free(slot * 4)
+    }
+    store(words, this.base + SLOTS, 0)
+  }
+
+  private claim(agent: Agent, key: number): number {
+    const { words } = agent
+    // W_KEY is written before the record is linked: plain read under the lock.
+    const main = claimOne(agent, this.q, 0, (r) => get(words, r + W_KEY) === key)
+    this.clearFlags(agent)
+    return main
+  }
+
+  private clearFlags(agent: Agent): void {
+    if (firstOf(agent.words, this.q) === 0) and(agent.words, this.signals, ~(SENDERS_WAIT | RECEIVERS_WAIT))
+  }
+
+  private move(from: number, to: number): void {
+    const { words } = this
+    for (let i = SLOT_VALUE; i < SLOT_VALUE + this.valueWords; i++) set(words, to + i, get(words, from + i))
+  }
+
+  /** A slot of an agent that died. Its message, sent or given, died with it. */
+  private inherit(agent: Agent): number | undefined {
+    const { words } = this
+    let found: number | undefined
+    if (load(words, this.base + SLOTS) === 0) return undefined
+    lockQueue(agent, this.q)
+    for (let slot = load(words, this.base + SLOTS); slot !== 0 && found === undefined; slot = load(words, slot + S_NEXT)) {
+      if (isOwnerAlive(words, load(words, slot + S_OWNER))) continue
+      store(words, slot + S_OWNER, agent.tag)
+      found = slot
+    }
+    unlockQueue(agent, this.q)
+    if (found !== undefined && load(words, found + S_FULL) === 1) this.dropValue(found)
+    return found
+  }
+
+  private make(agent: Agent): number {
+    const { words } = this
+    const slot = this.region.alloc(SLOT_AT + this.valueWords * 4, 16) >> 2
+    store(words, slot + S_OWNER, agent.tag)
+    lockQueue(agent, this.q)
+    store(words, slot + S_NEXT, load(words, this.base + SLOTS))
+    store(words, this.base + SLOTS, slot)
+    unlockQueue(agent, this.q)
+    return slot
+  }
+}
+
+/** What both kinds have in common: a slot, and the walk through waiting. */
+abstract class Meeting<T, R> extends Operation<R> {
+  protected slot = 0
+  constructor(
+    agent: Agent,
+    protected readonly flavor: Rendezvous<T>,
+    private readonly key: number,
+  ) {
+    super(agent)
+  }
+  /** Meets the first of the other kind. Under the lock. */
+  protected abstract meet(): number
+  /** The meeting took place. */
+  protected abstract finish(): void
+  /** Closed before it did: gives up the slot. @returns the error */
+  protected abstract refuse(): ClosedError<T>
+
+  resume(): boolean {
+    const { agent, flavor, record, slot } = this
+    // Whoever met it has changed FULL, under the lock (Z2).
+    if (flavor.leave(agent, record, slot) !== (this.key === SENDS)) {
+      this.finish()
+      return true
+    }
+    return this.match(true)
+  }
+
+  override undo(): boolean {
+    return false
+  }
+
+  protected match(again: boolean): boolean {
+    const { agent, flavor } = this
+    lockQueue(agent, flavor.sendQueue)
+    const main = this.meet()
+    const closed = main === NOBODY && flavor.isClosed
+    if (main === NOBODY && !closed) flavor.enter(agent, this.record, this.key, this.slot, again)
+    unlockQueue(agent, flavor.sendQueue)
+    if (closed) throw this.refuse()
+    if (main === NOBODY) return false
+    deliver(agent, main)
+    this.finish()
+    return true
+  }
+}
+
+/** Sends one message, hand to hand. */
+class HandOver<T> extends Meeting<T, void> {
+  constructor(
+    agent: Agent,
+    flavor: Rendezvous<T>,
+    private readonly value: T,
+  ) {
+    super(agent, flavor, SENDS)
+  }
+  begin(): boolean {
+    if (this.flavor.isClosed) throw this.flavor.closed(this.value)
+    this.slot = this.flavor.write(this.agent, this.value)
+    return this.match(false)
+  }
+  override abandon(): void {
+    this.flavor.leave(this.agent, this.record, this.slot)
+    this.flavor.dropValue(this.slot)
+    this.flavor.release(this.slot)
+  }
+  protected meet(): number {
+    return this.flavor.give(this.agent, this.slot)
+  }
+  protected finish(): void {
+    // The message moved on with all that it owns; FULL is 0, or was never set.
+    store(this.agent.words, this.slot + S_FULL, 0)
+    this.flavor.release(this.slot)
+  }
+  protected refuse(): ClosedError<T> {
+    this.flavor.dropValue(this.slot)
+    this.flavor.release(this.slot)
+    return this.flavor.closed(this.value)
+  }
+}
+
+/** Receives one message, hand to hand. */
+class Collect<T> extends Meeting<T, T> {
+  constructor(agent: Agent, flavor: Rendezvous<T>) {
+    super(agent, flavor, RECEIVES)
+  }
+  begin(): boolean {
+    this.slot = this.flavor.acquire(this.agent)
+    return this.match(false)
+  }
+  override abandon(): void {
+    this.flavor.leave(this.agent, this.record, this.slot)
+    this.flavor.release(this.slot)
+  }
+  protected meet(): number {
+    return this.flavor.fetch(this.agent, this.slot)
+  }
+  protected finish(): void {
+    this.result = this.flavor.read(this.slot)
+  }
+  protected refuse(): ClosedError<T> {
+    this.flavor.release(this.slot)
+    return this.flavor.closed(undefined)
+  }
+}
+
+/** Sends a list, one after the other. */
+class HandOverMany<T> extends Operation<number> {
+  override result = 0
+  private current: HandOver<T> | undefined
+  constructor(
+    agent: Agent,
+    private readonly flavor: Rendezvous<T>,
+    private readonly values: ArrayLike<T>,
+  ) {
+    super(agent)
+  }
+  begin(): boolean {
+    while (this.result < this.values.length) {
+      this.current = new HandOver(this.agent, this.flavor, this.values[this.result]!)
+      this.current.record = this.record
+      if (!this.ended(() => this.current!.begin())) return false
+      if (this.current === undefined) return true
+      this.result++
+    }
+    return true
+  }
+  resume(): boolean {
+    if (!this.ended(() => this.current!.resume())) return false
+    if (this.current === undefined) return true
+    this.result++
+    return this.begin()
+  }
+  override abandon(): void {
+    this.current?.abandon()
+  }
+  override undo(): boolean {
+    return false
+  }
+  override timedOut(): boolean {
+    return this.result > 0
+  }
+  /** Whether the step is over; one that found the channel closed ends the whole, unless it was the first. */
+  private ended(step: () => boolean): boolean {
+    try {
+      return step()
+    } catch (error) {
+      if (!(error instanceof ClosedError)) throw error
+      if (this.result === 0) throw new ClosedError(this.values, error.reason)
+      this.current = undefined
+      return true
+    }
+  }
+}
+
+/** Receives one, and those that wait behind it. */
+class CollectMany<T> extends Operation<number> {
+  private readonly first: Collect<T>
+  constructor(
+    agent: Agent,
+    private readonly flavor: Rendezvous<T>,
+    private readonly into: { [index: number]: T },
+    private readonly max: number,
+  ) {
+    super(agent)
+    this.first = new Collect(agent, flavor)
+  }
+  begin(): boolean {
+    this.first.record = this.record
+    return this.first.begin() && this.rest()
+  }
+  resume(): boolean {
+    return this.first.resume() && this.rest()
+  }
+  override abandon(): void {
+    this.first.abandon()
+  }
+  override undo(): boolean {
+    return false
+  }
+  private rest(): true {
+    this.into[0] = this.first.result
+    this.result = 1
+    while (this.result < this.max) {
+      const found = this.flavor.poll()
+      if (found === EMPTY || found === CLOSED) break
+      this.into[this.result++] = found
+    }
+    return true
+  }
+}
