@@ -17,8 +17,8 @@ import type { Body, FindingKind, ModelContext, ModelOptions } from './types.js'
 /** The part of a worker (or of a port in one) that is needed; of Node's and of the web's. */
 export interface ConfirmPort {
   postMessage(message: unknown): void
-  on?(event: 'message', listener: (message: never) => void): unknown
-  addEventListener?(event: 'message', listener: (event: { data: never }) => void): unknown
+  on?(event: 'message', listener: (message: unknown) => void): unknown
+  addEventListener?(event: 'message', listener: (event: object) => void): unknown
 }
 /** A worker that runs `serveConfirm`. */
 export interface ConfirmWorker extends ConfirmPort {
@@ -52,9 +52,9 @@ const TURN = 0
 const ASLEEP = 1
 const GATED = new Set(['load', 'store', 'add', 'sub', 'and', 'or', 'xor', 'exchange', 'compareExchange', 'wait', 'notify', 'get', 'set'])
 
-function listen(port: ConfirmPort, receive: (message: never) => void): void {
+function listen(port: ConfirmPort, receive: (message: unknown) => void): void {
   if (port.on) port.on('message', receive)
-  else port.addEventListener?.('message', ({ data }) => receive(data))
+  else port.addEventListener?.('message', (event) => receive((event as { data: unknown }).data))
 }
 
 /** Runs a body's set-up with buffers of somebody else's, or notes those that it makes. */
@@ -148,7 +148,8 @@ export async function confirm(
         later(look, 50)
       }
       workers.forEach((worker, index) => {
-        listen(worker, ((answer: Answer) => {
+        listen(worker, (message) => {
+          const answer = message as Answer
           if (answer.type === 'ready') {
             if (++ready < workers.length) return
             // Every worker has set up by now, over and over the same memory.
@@ -159,7 +160,7 @@ export async function confirm(
             results[answer.index] = answer.result
             if (answer.error !== undefined) errors.push(answer.error)
           }
-        }) as (message: never) => void)
+        })
         worker.postMessage({ buffers, control, list: list.subarray(0, length), index } satisfies Order)
       })
       look()
@@ -190,7 +191,8 @@ export async function confirm(
 export function serveConfirm(body: Body, port: ConfirmPort): void {
   let order: Order | undefined
   let runs: ((dead: number) => unknown)[] = []
-  listen(port, ((message: Order | 'go') => {
+  listen(port, (received) => {
+    const message = received as Order | 'go'
     if (message !== 'go') {
       order = message
       const gate = new Gate(message)
@@ -208,7 +210,7 @@ export function serveConfirm(body: Body, port: ConfirmPort): void {
       error = String(thrown)
     }
     port.postMessage({ type: 'done', index, result, error } satisfies Answer)
-  }) as (message: never) => void)
+  })
 }
 
 /** Lets the operations of one thread happen when the list says so. */

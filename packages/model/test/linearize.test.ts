@@ -11,15 +11,16 @@ const call = (thread: number, name: string, args: unknown[], result: unknown, st
 })
 
 /** A register, with its state in a field or hidden. */
-const visible = (): object => ({
-  value: 0,
-  write(value: number) {
+class Register {
+  value = 0
+  write(value: number): void {
     this.value = value
-  },
-  read() {
+  }
+  read(): number {
     return this.value
-  },
-})
+  }
+}
+const visible = (): object => new Register()
 const hidden = (): object => {
   let value = 0
   return { write: (next: number) => void (value = next), read: () => value }

@@ -1,4 +1,4 @@
-import type { Body, FindingKind, ModelContext, ModelOptions } from '../../src/index.js'
+import type { Body, FindingKind, ModelOptions } from '../../src/index.js'
 
 /** A planted bug and its correct twin: `build(false)` has the bug, `build(true)` has not. */
 export interface Specimen {
@@ -8,8 +8,6 @@ export interface Specimen {
   readonly options?: ModelOptions
   readonly build: (correct: boolean) => Body
 }
-
-export type Context = ModelContext
 
 /** So many zeroed shared words. */
 export const words = (count: number): Int32Array => new Int32Array(new SharedArrayBuffer(count * 4))
