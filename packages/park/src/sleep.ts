@@ -28,7 +28,8 @@ class SleepOperation extends Operation<void> {
 }
 
 function checkDuration(ms: number): number {
-  if (typeof ms !== 'number' || !(ms >= 0)) throw new InvalidArgumentError(`a sleep takes a number of milliseconds, 0 or more, or a moment, got ${String(ms)}`)
+  if (typeof ms !== 'number' || !(ms >= 0))
+    throw new InvalidArgumentError(`a sleep takes a number of milliseconds, 0 or more, or a moment, got ${String(ms)}`)
   return ms
 }
 

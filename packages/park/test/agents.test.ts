@@ -86,7 +86,7 @@ describe('adopt', () => {
     expect(queue.hasWaiters).toBe(false)
   })
 
-  test('an uncaught error of the worker is still the program\'s to see', () => {
+  test("an uncaught error of the worker is still the program's to see", () => {
     setHost(nodeHost)
     const crew = new Crew(region, 'node')
     const listeners = crew.worker.listenerCount('error')

@@ -13,7 +13,7 @@ beforeEach(() => {
 })
 
 describe('an agent that blocks', () => {
-  test('passes on an unpark that its promise can\'t use meanwhile', async () => {
+  test("passes on an unpark that its promise can't use meanwhile", async () => {
     const queue = new WaitQueue({ region })
     const crew = new Crew(region)
     const order: string[] = []
@@ -53,10 +53,15 @@ describe('an agent that blocks', () => {
     const gate = new WaitQueue({ region })
     const crews = [new Crew(region), new Crew(region)] as const
     const token = new TestToken(region)
-    const mine = queue.parkAsync({ signal: token }).catch((error: Error) => error.name)
+    const mine = queue.parkAsync({ signal: token }).catch((error: unknown) => (error as Error).name)
     const thread = crews[0].do({ do: 'park', at: queue.at })
     await until(() => waiting(region) === 2)
-    crews[1].tell({ do: 'awaitBlocked', value: Agent.of(region).id }, { do: 'unparkOne', at: queue.at, value: 6 }, { do: 'cancel', at: token.at }, { do: 'unparkOne', at: gate.at })
+    crews[1].tell(
+      { do: 'awaitBlocked', value: Agent.of(region).id },
+      { do: 'unparkOne', at: queue.at, value: 6 },
+      { do: 'cancel', at: token.at },
+      { do: 'unparkOne', at: gate.at },
+    )
     gate.park()
     expect(await thread).toEqual({ value: { outcome: 'unparked', token: 6 } })
     expect(await mine).toBe('Stopped')
@@ -67,7 +72,7 @@ describe('an agent that blocks', () => {
     const queue = new WaitQueue({ region })
     const token = new TestToken(region)
     const crew = new Crew(region)
-    const mine = queue.parkAsync({ signal: token }).catch((error: Error) => error.name)
+    const mine = queue.parkAsync({ signal: token }).catch((error: unknown) => (error as Error).name)
     const thread = crew.do({ do: 'park', at: queue.at })
     await until(() => waiting(region) === 2)
     queue.unparkOne(8)

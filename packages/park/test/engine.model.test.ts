@@ -57,7 +57,7 @@ describe('an agent that may not block (W6)', () => {
     expectNothingLeft(region)
   })
 
-  test('spins for a queue\'s lock, and never sleeps on it', () => {
+  test("spins for a queue's lock, and never sleeps on it", () => {
     const q = (queue.at >> 2) + 1
     const agent = Agent.of(region)
     const holder = new Actor(region)
@@ -199,7 +199,7 @@ describe('an agent that was declared dead and runs on', () => {
     const agent = zombie.agent
     const { signal } = new AbortController()
     const waits = [queue.parkAsync({ timeout: 1e6 }), queue.parkAsync({ signal })]
-    const all = Promise.all(waits.map((wait) => wait.catch((error: Error) => error.name)))
+    const all = Promise.all(waits.map((wait) => wait.catch((error: unknown) => (error as Error).name)))
     expect(() => agent.block()).toThrow(ShutdownError)
     expect(await all).toEqual(['ShutdownError', 'ShutdownError'])
     expectUntouched()
@@ -208,7 +208,7 @@ describe('an agent that was declared dead and runs on', () => {
     expect(agent.wheel.size).toBe(0)
   })
 
-  test('in a queue\'s lock: it does not take it', () => {
+  test("in a queue's lock: it does not take it", () => {
     const q = (queue.at >> 2) + 1
     store(region.words, q + Q_LOCK, survivor.identity.tag)
     expect(() => queue.unparkOne(0, () => undefined)).toThrow(ShutdownError)

@@ -275,13 +275,10 @@ test('two permits for two waiters, one of which was told to look again: none is 
       spawn(take, ready(region))
       // One that dies as soon as it is there: the waiters are told to look again.
       const victim = registerAgent(region.words)
-      spawn(
-        () => {
-          parker.unpark()
-          reap(Agent.of(region), victim.id, victim.generation)
-        },
-        ready(region),
-      )
+      spawn(() => {
+        parker.unpark()
+        reap(Agent.of(region), victim.id, victim.generation)
+      }, ready(region))
       return () => {
         expect(taken.load()).toBe(2)
         expectNoRecords(region)

@@ -37,7 +37,8 @@ beforeEach(() => {
   hooks = {}
   restore = install({
     load: (words, index) => (hooks.load ?? nativeOps.load)(words, index),
-    compareExchange: (words, index, expected, replacement) => (hooks.compareExchange ?? nativeOps.compareExchange)(words, index, expected, replacement),
+    compareExchange: (words, index, expected, replacement) =>
+      (hooks.compareExchange ?? nativeOps.compareExchange)(words, index, expected, replacement),
   })
   region = makeRegion()
   waker = new Actor(region)
@@ -181,7 +182,7 @@ test('a token that fires while a choice stands, which is then taken back, ends t
   const token = new TestToken(region)
   owner.be()
   let ended = ''
-  queue.parkAsync({ signal: token }).catch((error: Error) => (ended = error.name))
+  queue.parkAsync({ signal: token }).catch((error: unknown) => (ended = (error as Error).name))
   const behind = begin(other, (agent) => new ParkOperation(agent, (queue.at >> 2) + 1, undefined))
   blockBetweenLooks()
   let fired = false

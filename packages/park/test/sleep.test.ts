@@ -54,7 +54,7 @@ test('many at a time end in order of their moments', async () => {
   expectNothingLeft(region)
 })
 
-test('an AbortSignal ends it and its listener goes; a thread can\'t take one', async () => {
+test("an AbortSignal ends it and its listener goes; a thread can't take one", async () => {
   const controller = new AbortController()
   const asleep = sleepAsync(1e6, { signal: controller.signal })
   expect(getEventListeners(controller.signal, 'abort').length).toBe(1)

@@ -127,7 +127,7 @@ describe('a token that fires', () => {
   })
 })
 
-describe('a token that can\'t be used', () => {
+describe("a token that can't be used", () => {
   test('of another region is refused at the call, and nothing waits (O1)', async () => {
     const foreign = new TestToken(makeRegion())
     expect(() => queue.park({ signal: foreign })).toThrow(InvalidArgumentError)

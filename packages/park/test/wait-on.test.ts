@@ -1,5 +1,14 @@
 /** Waiting on the value of a cell. */
-import { AtomicBigInt64, AtomicBool, type AtomicCell, AtomicInt32, AtomicUint32, DisposedError, InvalidArgumentError, type Region } from '@heddle/atomics'
+import {
+  AtomicBigInt64,
+  AtomicBool,
+  type AtomicCell,
+  AtomicInt32,
+  AtomicUint32,
+  DisposedError,
+  InvalidArgumentError,
+  type Region,
+} from '@heddle/atomics'
 import { H_ROOTS, ROOT_PARK_TABLE } from '@heddle/atomics/internal'
 import { load } from '@heddle/atomics/ops'
 import { notify, TimeoutError, waitOn, waitOnAsync } from '@heddle/park'
@@ -73,7 +82,7 @@ describe('notify', () => {
   })
 })
 
-test('cells of one bucket don\'t steal from each other', async () => {
+test("cells of one bucket don't steal from each other", async () => {
   // Words whose numbers hash alike (the upper byte of a multiplication).
   const bucket = (cell: AtomicInt32): number => Math.imul(cell.valueAt >> 2, 0x9e3779b1) >>> 24
   const byBucket = new Map<number, AtomicInt32>()
@@ -86,9 +95,12 @@ test('cells of one bucket don\'t steal from each other', async () => {
   }
   const [first, second] = pair
   const ends: string[] = []
-  const waits = [waitOnAsync(first, 0).then(() => ends.push('first')), waitOnAsync(second, 0).then(() => ends.push('second 1'))]
+  const waits: Promise<unknown>[] = [waitOnAsync(first, 0).then(() => ends.push('first')), waitOnAsync(second, 0).then(() => ends.push('second 1'))]
   const controller = new AbortController()
-  waits.push(waitOnAsync(second, 0, { signal: controller.signal }).catch(() => 0), waitOnAsync(second, 0).then(() => ends.push('second 3')))
+  waits.push(
+    waitOnAsync(second, 0, { signal: controller.signal }).catch(() => 0),
+    waitOnAsync(second, 0).then(() => ends.push('second 3')),
+  )
   expect(notify(second, 1)).toBe(1)
   await settled()
   expect(ends).toEqual(['second 1'])

@@ -18,9 +18,7 @@ beforeEach(() => {
 /** Parks `count` promises; says in what order they ended, and with what token. */
 function parkMany(count: number, where: WaitQueue = queue): { ended: [number, ParkResult][]; all: Promise<unknown> } {
   const ended: [number, ParkResult][] = []
-  const all = Promise.all(
-    Array.from({ length: count }, (_, index) => where.parkAsync().then((result) => ended.push([index, result]))),
-  )
+  const all = Promise.all(Array.from({ length: count }, (_, index) => where.parkAsync().then((result) => ended.push([index, result]))))
   return { ended, all }
 }
 
@@ -103,7 +101,8 @@ describe('order', () => {
     const crews = Array.from({ length: 20 }, () => new Crew(region))
     const ends = crews.map((crew) => crew.do({ do: 'stress', at: queue.at, value: stop.at }))
     // A slot's status word is 0 until its first agent comes.
-    const agents = (): number => Array.from({ length: 24 }, (_, index) => load(region.words, (agentRecord(index + 1) >> 2) + A_STATUS)).filter(Boolean).length
+    const agents = (): number =>
+      Array.from({ length: 24 }, (_, index) => load(region.words, (agentRecord(index + 1) >> 2) + A_STATUS)).filter(Boolean).length
     await until(() => agents() === 21)
     stop.store(1)
     const last = queue.unparkAll()
@@ -123,7 +122,7 @@ describe('validate', () => {
     expectNothingLeft(region)
   })
 
-  test('an error in it is the park\'s, and the queue works on (W2)', async () => {
+  test("an error in it is the park's, and the queue works on (W2)", async () => {
     const validate = (): boolean => {
       throw new RangeError('no')
     }
@@ -135,7 +134,7 @@ describe('validate', () => {
     expectNothingLeft(region)
   })
 
-  test('is asked under the queue\'s lock', () => {
+  test("is asked under the queue's lock", () => {
     let word = 0
     queue.park({ validate: () => ((word = region.words[(queue.at >> 2) + 1]!), false) })
     expect(word).toBe(Agent.of(region).tag)
@@ -164,7 +163,7 @@ describe('time limits', () => {
   })
 
   test('that pass consume no notify: it goes to the next (W2)', async () => {
-    const hasty = queue.parkAsync({ timeout: 1 }).catch((error: Error) => error)
+    const hasty = queue.parkAsync({ timeout: 1 }).catch((error: unknown) => error)
     const patient = queue.parkAsync()
     expect(await hasty).toBeInstanceOf(TimeoutError)
     expect(queue.unparkOne(4)).toBe(true)
@@ -209,7 +208,7 @@ describe('AbortSignal', () => {
 
   test('aborted at the moment of an unpark: the next gets it, or the park has succeeded (W2)', async () => {
     const controller = new AbortController()
-    const aborted = queue.parkAsync({ signal: controller.signal }).catch((error: Error) => error.name)
+    const aborted = queue.parkAsync({ signal: controller.signal }).catch((error: unknown) => (error as Error).name)
     const next = queue.parkAsync()
     queue.unparkOne(1)
     controller.abort()
@@ -224,7 +223,7 @@ describe('AbortSignal', () => {
     expectNothingLeft(region)
   })
 
-  test('is refused by the blocking verb: it can\'t fire while its thread is blocked', () => {
+  test("is refused by the blocking verb: it can't fire while its thread is blocked", () => {
     expect(() => queue.park({ signal: new AbortController().signal })).toThrow(TypeError)
     expect(() => queue.park({ signal: AbortSignal.abort() })).toThrow(/parkAsync/)
     expectNothingLeft(region)
@@ -282,7 +281,7 @@ describe('unparkOne with a look inside', () => {
     expect(seen).toEqual([{ woken: false, more: false }, true, { woken: true, more: true }, true, { woken: true, more: false }, true])
   })
 
-  test('an error in it is the caller\'s: the chosen waiter goes on', async () => {
+  test("an error in it is the caller's: the chosen waiter goes on", async () => {
     const { ended, all } = parkMany(1)
     expect(() =>
       queue.unparkOne(6, () => {

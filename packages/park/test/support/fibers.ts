@@ -57,7 +57,7 @@ export class Fibers {
     }
   }
 
-  schedule(fiber: TestFiber<never> | TestFiber<unknown>): void {
+  schedule(fiber: { step(): void }): void {
     queueMicrotask(() => fiber.step())
   }
 
