@@ -105,7 +105,7 @@ function compare(code: Operation[][], options: ModelOptions): { full: number; re
   return { full: whole.executions, reduced: reduced.executions + reduced.pruned }
 }
 
-const PROGRAMS = full ? 300 : 25
+const PROGRAMS = full ? 200 : 25
 const atomics = ['load', 'load', 'store', 'add', 'cas', 'if', 'sub']
 const waits = ['load', 'store', 'wait', 'notify', 'if', 'add']
 
