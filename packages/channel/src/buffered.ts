@@ -18,7 +18,7 @@ import type { Region } from '@heddle/atomics'
 import { and, load, or, peek } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, CASE_RECHECK, claim, deliver, enqueue, enqueueAgain, firstOf, lockQueue, NOTIFIED, type Operation, takeTicket, unlockQueue } from '@heddle/park/internal'
-import { BUSY, DONE, Flavor, NOTHING, UNDERWAY } from './flavor.js'
+import { BUSY, DONE, Flavor, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { CLOSED_BIT, RECEIVERS_WAIT, SENDERS_WAIT } from './layout.js'
 import { BatchOperation, ReceiveBatch, ReceiveFiber, ReceiveOperation, SendBatch, SendOperation } from './operations.js'
 import { CLOSED, EMPTY } from './symbols.js'
@@ -28,7 +28,7 @@ export interface Buffer<T> {
   readonly region: Region
   readonly capacity: number
   readonly length: number
-  /** DONE, NOTHING (no room) or UNDERWAY (no room for a moment). When it throws, receivers are to be told as of a message. */
+  /** DONE, NOTHING (no room), UNDERWAY (no room for a moment) or SPENT. When it throws, receivers are to be told as of a message. */
   push(value: T): number
   pop(): T | typeof EMPTY | typeof BUSY
   /** Whether a push would get anywhere. */
@@ -37,6 +37,8 @@ export interface Buffer<T> {
   look(): number
   /** Takes back what this agent pushed last; false when somebody has received it. */
   retract(): boolean
+  /** Closed and found empty: makes sure that no message comes any more. False: one came. */
+  seal(): boolean
   /** Frees what messages have outside their slots, when nobody uses the channel any more. */
   drop(): void
 }
@@ -44,7 +46,7 @@ export interface Buffer<T> {
 /** A channel that keeps messages in a buffer. */
 export class Buffered<T> extends Flavor<T> {
   constructor(
-    private readonly buffer: Buffer<T>,
+    protected readonly buffer: Buffer<T>,
     base: number,
   ) {
     super(buffer.region, base)
@@ -68,6 +70,10 @@ export class Buffered<T> extends Flavor<T> {
       this.wakeForHole()
       throw error
     }
+    if (found === SPENT) {
+      this.wakeAll(Agent.of(this.region), this.sendQueue, SENDERS_WAIT)
+      throw this.closed(value)
+    }
     if (found !== DONE) return found
     const signals = load(this.words, this.signals)
     if (signals !== 0) this.afterSend(signals, value)
@@ -78,9 +84,10 @@ export class Buffered<T> extends Flavor<T> {
   poll(): T | typeof EMPTY | typeof CLOSED | typeof BUSY {
     const found = this.take()
     if (found !== EMPTY) return found
-    if ((load(this.words, this.signals) & CLOSED_BIT) === 0) return EMPTY
+    if (!this.isClosed) return EMPTY
     const last = this.take()
-    return last === EMPTY ? CLOSED : last
+    if (last !== EMPTY) return last
+    return this.buffer.seal() ? CLOSED : this.poll()
   }
 
   /** Sends if there is room; looks again for a moment at a slot that is under way. @throws as `offer` */
@@ -184,7 +191,7 @@ export class Buffered<T> extends Flavor<T> {
     if ((signals & SENDERS_WAIT) !== 0 && this.buffer.canPush()) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
   }
 
-  private afterReceive(signals: number): void {
+  protected afterReceive(signals: number): void {
     const agent = Agent.of(this.region)
     if ((signals & SENDERS_WAIT) !== 0) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
     if ((signals & RECEIVERS_WAIT) !== 0 && this.canPoll()) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)

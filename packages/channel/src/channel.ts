@@ -1,15 +1,15 @@
 /** Bounded channels: ring.ts is the algorithm, flavor.ts the waiting. */
 import { type Codec, Region } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
-import { channelBytes, formatChannel } from './endpoint.js'
-import { RECEIVER_HEADER } from './layout.js'
+import { channelBytes, flavorBytes, formatChannel } from './endpoint.js'
+import { FLAVOR_ONESHOT, FLAVOR_SHARED, FLAVOR_SPSC, RECEIVER_HEADER } from './layout.js'
 import { Receiver } from './receiver.js'
-import { checkCapacity } from './ring.js'
+import { checkRing } from './ring.js'
 import { Sender } from './sender.js'
 
 /** Settings of a new channel. */
 export interface ChannelOptions<T> {
-  /** How many messages it holds before a send waits. Default 1024. */
+  /** How many messages it holds before a send waits; 0: none, a send ends when its message is received. Default 1024. */
   capacity?: number
   /** How messages lie in shared memory. */
   codec: Codec<T>
@@ -22,7 +22,7 @@ const DEFAULT_CAPACITY = 1024
 /**
  * Makes a bounded channel: first in, first out for each sender, any number of senders and receivers in any mix of threads, promises and
  * fibers. A send waits while `capacity` messages are in it; a message costs one compare-exchange, one store and one load at each end.
- * @throws InvalidArgumentError for a capacity that is no positive integer (at most 2^24), RegionFullError
+ * @throws InvalidArgumentError for a capacity that is no integer from 0 to 2^24, RegionFullError
  * @example
  * const [tx, rx] = channel<number>({ capacity: 64, codec: f64 })
  * tx.send(0.5)
@@ -30,19 +30,51 @@ const DEFAULT_CAPACITY = 1024
  */
 export function channel<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
   const { capacity = DEFAULT_CAPACITY, codec } = options
-  checkCapacity(capacity)
-  const place = Place.allocate(options.region ?? Region.default, Sender, channelBytes(codec, capacity))
-  return open(place, codec, capacity)
+  return make(FLAVOR_SHARED, options.region, codec, capacity)
+}
+
+/**
+ * Makes a bounded channel for one sending and one receiving agent: a little cheaper than `channel`. An end belongs to the agent that
+ * uses it first; another one that uses it gets an InvalidArgumentError, unless the first has died.
+ * @throws InvalidArgumentError for a capacity that is no integer from 1 to 2^24, RegionFullError
+ */
+export function spsc<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
+  const { capacity = DEFAULT_CAPACITY, codec } = options
+  checkRing(capacity)
+  return make(FLAVOR_SPSC, options.region, codec, capacity)
+}
+
+/**
+ * Makes a bounded channel for many senders and one receiver: the same as `channel`, whose ring lets receivers meet nobody but each other.
+ * @throws as `channel`
+ */
+export function mpsc<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
+  return channel(options)
+}
+
+/**
+ * Makes a channel for one message, from whoever sends first to whoever receives first. A second send throws `ClosedError`, and so does a
+ * second receive. @example
+ * const [answer, answered] = oneshot<number>({ codec: f64 })
+ * worker.postMessage(answer.toHandle())
+ * await answered.recvAsync()
+ */
+export function oneshot<T>(options: Pick<ChannelOptions<T>, 'codec' | 'region'>): [Sender<T>, Receiver<T>] {
+  return make(FLAVOR_ONESHOT, options.region, options.codec, 1)
 }
 
 /** Makes a channel in `channelBytes(codec, capacity)` zeroed bytes that the caller owns, at a multiple of 64. */
 export function channelAt<T>(region: Region, at: number, options: Pick<ChannelOptions<T>, 'capacity' | 'codec'>): [Sender<T>, Receiver<T>] {
   const { capacity = DEFAULT_CAPACITY, codec } = options
-  return open(Place.format(region, at, Sender, channelBytes(codec, capacity)), codec, capacity)
+  return open(Place.format(region, at, Sender, channelBytes(codec, capacity)), FLAVOR_SHARED, codec, capacity)
 }
 
-function open<T>(place: Place, codec: Codec<T>, capacity: number): [Sender<T>, Receiver<T>] {
+function make<T>(flavor: number, region: Region | undefined, codec: Codec<T>, capacity: number): [Sender<T>, Receiver<T>] {
+  return open(Place.allocate(region ?? Region.default, Sender, flavorBytes(flavor, codec, capacity)), flavor, codec, capacity)
+}
+
+function open<T>(place: Place, flavor: number, codec: Codec<T>, capacity: number): [Sender<T>, Receiver<T>] {
   const { region, at } = place
-  formatChannel(region, at, codec, capacity)
+  formatChannel(region, at, flavor, codec, capacity)
   return [new Sender(place, codec), new Receiver(Place.format(region, at + RECEIVER_HEADER * 4, Receiver), codec)]
 }

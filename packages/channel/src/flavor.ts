@@ -25,7 +25,9 @@ export const DONE = 0
 export const NOTHING = 1
 /** The next position is another agent's, in the middle of it. */
 export const UNDERWAY = 2
-/** What a pop finds then. */
+/** Nothing will ever be accepted again. */
+export const SPENT = 3
+/** What a pop finds when it is UNDERWAY. */
 export const BUSY: unique symbol = Symbol('heddle.busy')
 
 /** A channel of one flavour, as its Sender and its Receiver use it. */

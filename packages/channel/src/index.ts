@@ -1,4 +1,4 @@
-export { channel, channelAt, type ChannelOptions } from './channel.js'
+export { channel, channelAt, type ChannelOptions, mpsc, oneshot, spsc } from './channel.js'
 export { channelBytes } from './endpoint.js'
 export { ClosedError } from './errors.js'
 export { type NumberArray, Receiver } from './receiver.js'

@@ -27,8 +27,14 @@ export const REASON_AT = 5
 export const REASON_BYTES = 6
 /** Messages that were lost with agents that died. */
 export const LOST = 7
+/** Which flavour, FLAVOR_*. */
+export const FLAVOR = 8
 export const TAIL = 16
+/** Of flavours with one sender: its tag. */
+export const SENDER_OWNER = 17
 export const HEAD = 32
+/** Of flavours with one receiver: its tag. */
+export const RECEIVER_OWNER = 33
 export const SEND_QUEUE = 48
 export const RECEIVE_QUEUE = SEND_QUEUE + (QUEUE_BYTES >> 2)
 /** Bytes before the flavour's own. */
@@ -40,3 +46,12 @@ export const RECEIVERS_WAIT = 1
 export const SENDERS_WAIT = 2
 /** Closed: never cleared. */
 export const CLOSED_BIT = 4
+
+/** Any number of senders and receivers; capacity 0: from hand to hand. */
+export const FLAVOR_SHARED = 0
+/** One sender, one receiver. */
+export const FLAVOR_SPSC = 1
+/** One message in its life. */
+export const FLAVOR_ONESHOT = 2
+/** Grows with its messages. */
+export const FLAVOR_UNBOUNDED = 3

@@ -40,7 +40,7 @@ const HINT_EVERY = 16
 const MAX_CAPACITY = 1 << 24
 
 /** One agent's position at one end. */
-class Cursor {
+export class Cursor {
   index = 0
   lap = 0
   /** The hint when this was last compared with it. */
@@ -57,6 +57,12 @@ export function checkCapacity(capacity: number): void {
     throw new InvalidArgumentError(`the capacity must be an integer from 0 to ${MAX_CAPACITY}, got ${String(capacity)}`)
 }
 
+/** Checks a capacity of a flavour that keeps messages. */
+export function checkRing(capacity: number): void {
+  if (capacity === 0) throw new InvalidArgumentError('the capacity must be 1 or more: channel({ capacity: 0 }) hands messages over')
+  checkCapacity(capacity)
+}
+
 /** `unit` is a power of 2. In integers: V8 keeps a field that was once the result of a division in its slower form. */
 function roundUp(value: number, unit: number): number {
   return (value + unit - 1) & -unit
@@ -65,22 +71,22 @@ function roundUp(value: number, unit: number): number {
 /** The ring in a region, at the word index `base`. */
 export class Ring<T> {
   readonly words: Int32Array
-  private readonly states: number
-  private readonly slotsAt: number
-  private readonly stride: number
+  protected readonly states: number
+  protected readonly slotsAt: number
+  protected readonly stride: number
   /** Bits of an index in a hint. */
   private readonly bits: number
   private readonly indexMask: number
-  private readonly lapMask: number
-  private readonly lapShift: number
+  protected readonly lapMask: number
+  protected readonly lapShift: number
   /** 32 less the bits of a whole position. */
   private readonly shift: number
-  private readonly tail = agentLocal(() => new Cursor(Agent.of(this.region)))
-  private readonly head = agentLocal(() => new Cursor(Agent.of(this.region)))
+  protected readonly tail = agentLocal(() => new Cursor(Agent.of(this.region)))
+  protected readonly head = agentLocal(() => new Cursor(Agent.of(this.region)))
 
   constructor(
     readonly region: Region,
-    private readonly base: number,
+    protected readonly base: number,
     readonly capacity: number,
     readonly codec: Codec<T>,
   ) {
@@ -197,6 +203,11 @@ export class Ring<T> {
     return true
   }
 
+  /** Whether no message can come any more, now that the channel is closed and the ring empty: senders take theirs back. */
+  seal(): boolean {
+    return true
+  }
+
   /** Messages in the ring, those being sent and received included. Exact while nobody does. */
   get length(): number {
     const head = this.walked(HEAD)
@@ -297,7 +308,7 @@ export class Ring<T> {
     }
   }
 
-  private advance(cursor: Cursor, hint: number): void {
+  protected advance(cursor: Cursor, hint: number): void {
     if (++cursor.index === this.capacity) {
       cursor.index = 0
       cursor.lap = (cursor.lap + 1) & this.lapMask
@@ -328,7 +339,7 @@ export class Ring<T> {
   }
 
   /** Where an end is: the hint, and the positions after it that were claimed. */
-  private walked(end: number): { index: number; lap: number } {
+  protected walked(end: number): { index: number; lap: number } {
     const { words, lapShift, capacity } = this
     const there = load(words, this.base + end)
     let index = there & this.indexMask

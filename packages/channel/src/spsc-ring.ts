@@ -1,0 +1,168 @@
+/**
+ * The bounded ring of one sender and one receiver: a flag in each slot, no claims.
+ *
+ * Source     FastForward (Giacomoni et al., PPoPP 2008): the slot itself says whether it is full, so that the two ends share no counter;
+ *            looking several slots ahead after B-Queue (Wang et al., 2013).
+ * Layout     As ring.ts; the owner of each end is named in SENDER_OWNER and RECEIVER_OWNER.
+ *   state      meaning                                      next
+ *   FREE lap   the sender's                                 FULL, by compare-exchange; or HOLE, by the receiver
+ *   FULL lap   the receiver's                               FREE lap + 1; FREEING first for codecs with memory outside the slot
+ *   HOLE lap   the end: closed, and the receiver is through
+ * Invariants P1 Only the agent named as an end's owner uses that end; who finds a dead one there takes the end over, and finds its
+ *               position by the states. A live one is an error of the caller.
+ *            P2 The receiver frees in order and the sender fills in order: a free slot some way ahead means that all before it are free, a
+ *               full one that all before it are full. So one look serves several operations, and nothing is held back.
+ *            P3 The sender publishes by compare-exchange, so that a receiver which found the closed channel empty can make that final (HOLE):
+ *               a message is in the ring before that, and received, or it is given back.
+ * Pairs      FULL's compare-exchange with the receiver's load of it, or of a later one (P2); FREE's store with the sender's load likewise.
+ * Progress   Wait-free. A sender that dies while it writes has sent nothing; a message whose receiver dies while it reads is received by
+ *            the next one, unless it was being freed.
+ */
+import { InvalidArgumentError } from '@heddle/atomics'
+import { isOwnerAlive } from '@heddle/atomics/internal'
+import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
+import { Agent } from '@heddle/park/internal'
+import { BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
+import { HEAD, LOST, RECEIVER_OWNER, SENDER_OWNER, TAIL } from './layout.js'
+import { Cursor, Ring } from './ring.js'
+import { claimed, free, FREEING, full, hole, isClaim } from './slot-state.js'
+import { EMPTY } from './symbols.js'
+
+/** How far a look goes, in slots. */
+const LOOK_AHEAD = 16
+
+/** One agent's position, and for how many slots from there it knows that they are its own. */
+class OwnCursor extends Cursor {
+  sure = 0
+}
+
+export class SpscRing<T> extends Ring<T> {
+  private readonly sending = agentLocal(() => new OwnCursor(Agent.of(this.region)))
+  private readonly receiving = agentLocal(() => new OwnCursor(Agent.of(this.region)))
+
+  override push(value: T): number {
+    const { words, codec } = this
+    const cursor = this.sender()
+    if (cursor.sure === 0 && !this.lookAhead(cursor, free)) return NOTHING
+    const { index, lap } = cursor
+    codec.write(this.region, this.slotsAt + index * this.stride, value)
+    if (compareExchange(words, this.states + index, free(lap), full(lap)) !== free(lap)) {
+      if (!codec.fixed) codec.free?.(this.region, this.slotsAt + index * this.stride)
+      return NOTHING
+    }
+    cursor.sure--
+    this.advance(cursor, this.base + TAIL)
+    return DONE
+  }
+
+  override pop(): T | typeof EMPTY | typeof BUSY {
+    const { words, codec, region } = this
+    const cursor = this.receiver()
+    if (cursor.sure === 0 && !this.lookAhead(cursor, full)) return EMPTY
+    const state = this.states + cursor.index
+    const at = this.slotsAt + cursor.index * this.stride
+    const { lap } = cursor
+    const next = free((lap + 1) & this.lapMask)
+    cursor.sure--
+    this.advance(cursor, this.base + HEAD)
+    let value: T
+    try {
+      value = codec.read(region, at)
+    } catch (error) {
+      this.giveUp(state, at, lap, cursor.agent.tag)
+      throw error
+    }
+    if (codec.fixed) store(words, state, next)
+    else this.giveUp(state, at, lap, cursor.agent.tag)
+    return value
+  }
+
+  override canPush(): boolean {
+    const { index, lap } = this.sender()
+    return load(this.words, this.states + index) === free(lap)
+  }
+
+  override look(): number {
+    const { index, lap } = this.receiver()
+    const state = load(this.words, this.states + index)
+    return state === full(lap) ? DONE : isClaim(state) ? UNDERWAY : NOTHING
+  }
+
+  /** What is in the ring is received, or the compare-exchange of the push had failed (P3). */
+  override retract(): boolean {
+    return false
+  }
+
+  override seal(): boolean {
+    const { index, lap } = this.receiver()
+    const found = compareExchange(this.words, this.states + index, free(lap), hole(lap))
+    return found === free(lap) || found === hole(lap)
+  }
+
+  override drop(): void {
+    // Whoever disposes may do it for both ends.
+    store(this.words, this.base + RECEIVER_OWNER, 0)
+    super.drop()
+  }
+
+  /** Whether the cursor's slot has the state that this end waits for, and how many behind it have (P2). */
+  private lookAhead(cursor: OwnCursor, stamp: (lap: number) => number): boolean {
+    const { words, capacity } = this
+    const { index, lap } = cursor
+    const ahead = Math.min(LOOK_AHEAD, capacity - index) - 1
+    if (ahead > 0 && load(words, this.states + index + ahead) === stamp(lap)) {
+      cursor.sure = ahead + 1
+      return true
+    }
+    if (load(words, this.states + index) !== stamp(lap)) return false
+    cursor.sure = 1
+    return true
+  }
+
+  /** Frees the slot and what its value owns. */
+  private giveUp(state: number, at: number, lap: number, tag: number): void {
+    if (!this.codec.fixed) {
+      store(this.words, state, claimed(tag, FREEING, lap))
+      this.codec.free?.(this.region, at)
+    }
+    store(this.words, state, free((lap + 1) & this.lapMask))
+  }
+
+  private sender(): OwnCursor {
+    const cursor = this.sending.get()
+    if (peek(this.words, this.base + SENDER_OWNER) !== cursor.agent.tag) this.takeOver(cursor, SENDER_OWNER, TAIL)
+    return cursor
+  }
+
+  private receiver(): OwnCursor {
+    const cursor = this.receiving.get()
+    if (peek(this.words, this.base + RECEIVER_OWNER) !== cursor.agent.tag) this.takeOver(cursor, RECEIVER_OWNER, HEAD)
+    return cursor
+  }
+
+  /** P1 */
+  private takeOver(cursor: OwnCursor, owner: number, end: number): void {
+    const { words, base } = this
+    const { tag } = cursor.agent
+    const former = load(words, base + owner)
+    if (former !== tag && (isOwnerAlive(words, former) || compareExchange(words, base + owner, former, tag) !== former)) {
+      throw new InvalidArgumentError(`another agent ${end === TAIL ? 'sends to' : 'receives from'} this channel: spsc() is for one of each, channel() for many`)
+    }
+    if (end === HEAD) this.mend()
+    const { index, lap } = this.walked(end)
+    cursor.index = index
+    cursor.lap = lap
+    cursor.sure = 0
+  }
+
+  /** The former receiver may have died while it freed the first message. */
+  private mend(): void {
+    const { words } = this
+    const { index, lap } = this.walked(HEAD)
+    const before = index === 0 ? this.capacity - 1 : index - 1
+    const beforeLap = index === 0 ? (lap - 1) & this.lapMask : lap
+    if (!isClaim(load(words, this.states + before))) return
+    add(words, this.base + LOST, 1)
+    store(words, this.states + before, free((beforeLap + 1) & this.lapMask))
+  }
+}
