@@ -7,6 +7,7 @@
 import { type Handle, type Region, type SharedClass, SharedObject } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
 import { compareExchange, exchange, load, or, set, store } from '@heddle/atomics/ops'
+import { ringDoorbell } from '@heddle/park/internal'
 import {
   CHUNK_SLOTS,
   MAX_CHUNKS,
@@ -101,6 +102,22 @@ export class Pool extends SharedObject {
     const word = chunk >>> 5
     if (or(words, record + S_CHUNKS + word, 1 << (chunk & 31)) === 0) or(words, record + S_ROOT, 1 << word)
     return true
+  }
+
+  /** As `markDone`, whatever was said before: a worker that died may have stopped half way. */
+  markDoneAgain(slot: number, submitter: number): void {
+    const { words, base } = this
+    const chunk = slot >>> 5
+    const record = this.submitterAt(submitter)
+    or(words, base + P_CHUNK_DONE + chunk, 1 << (slot & 31))
+    or(words, record + S_CHUNKS + (chunk >>> 5), 1 << (chunk & 31))
+    or(words, record + S_ROOT, 1 << (chunk >>> 5))
+  }
+
+  /** Rings an agent by the bell word of its record; nobody if it has none any more. */
+  ring(bellWord: number): void {
+    const bell = load(this.words, bellWord)
+    if (bell !== 0) ringDoorbell(this.region, bell)
   }
 
   /** Takes all that `markDone` said of a submitter; `seen` gets each slot. */

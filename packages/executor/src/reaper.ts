@@ -5,7 +5,6 @@
  *            I2 Entries of the queue are hints: whatever the dead worker may have taken from it without starting it is entered again.
  */
 import { load, store } from '@heddle/atomics/ops'
-import { ringDoorbell } from '@heddle/park/internal'
 import type { Injector } from './injector.js'
 import {
   CHUNK_SLOTS,
@@ -48,7 +47,7 @@ export function reapWorker(pool: Pool, injector: Injector, worker: number): numb
     if (crash(words, at + T_STATE, worker)) {
       crashed++
       told.add(submitter)
-      pool.markDone(slot, submitter)
+      pool.markDoneAgain(slot, submitter)
       return
     }
     giveBack(words, at + T_STATE, worker)
@@ -58,14 +57,13 @@ export function reapWorker(pool: Pool, injector: Injector, worker: number): numb
     } else if (phase > STARTED) {
       // The worker may have died before it said so.
       told.add(submitter)
-      pool.markDone(slot, submitter)
+      pool.markDoneAgain(slot, submitter)
     }
   })
   for (const submitter of told) {
     const index = pool.submitterAt(submitter)
     store(words, index + S_ASLEEP, 0)
-    const bell = load(words, index + S_BELL)
-    if (bell !== 0) ringDoorbell(pool.region, bell)
+    pool.ring(index + S_BELL)
   }
   closeSubmitters(pool, load(words, record + K_AGENT))
   // It may have been about to ring any of them.

@@ -12,7 +12,6 @@
  * Rejected   A count of spinners: a worker that dies while it is counted would keep everybody from waking anybody.
  */
 import { and, load, or } from '@heddle/atomics/ops'
-import { ringDoorbell } from '@heddle/park/internal'
 import { K_BELL, K_RUNNING, P_SLEEPING, P_SPINNING, P_WAKING, WORKER_SET_WORDS } from './layout.js'
 import { lowest, type Pool } from './pool.js'
 
@@ -39,7 +38,7 @@ export function wakeOne(pool: Pool): boolean {
       const worker = (i << 5) | lowest(bits)
       if (!claimSleeper(pool, worker)) continue
       setWaking(pool, worker)
-      ringDoorbell(pool.region, load(words, pool.workerAt(worker) + K_BELL))
+      pool.ring(pool.workerAt(worker) + K_BELL)
       return true
     }
   }
@@ -48,10 +47,7 @@ export function wakeOne(pool: Pool): boolean {
 
 /** Rings every worker, asleep or not. */
 export function ringAll(pool: Pool): void {
-  for (let worker = 0; worker < pool.maxWorkers; worker++) {
-    const bell = load(pool.words, pool.workerAt(worker) + K_BELL)
-    if (bell !== 0) ringDoorbell(pool.region, bell)
-  }
+  for (let worker = 0; worker < pool.maxWorkers; worker++) pool.ring(pool.workerAt(worker) + K_BELL)
 }
 
 /** The worker is about to sleep. */

@@ -8,7 +8,7 @@
  * Progress   An uninterrupted run of tasks lets the event loop turn every TURN_MS, so that timers, sockets and console output of
  *            tasks that wait go on.
  */
-import { Doorbell, getHost, ringDoorbell } from '@heddle/park/internal'
+import { Doorbell, getHost } from '@heddle/park/internal'
 import { exchange, get, load, now, pause, store } from '@heddle/atomics/ops'
 import type { Injector } from './injector.js'
 import { CLOSED, K_BELL, K_COMPLETED, K_FAILED, K_PARKED, K_RUNNING, P_STATE, S_ASLEEP, S_BELL, T_STATE, T_SUBMITTER, T_TASK } from './layout.js'
@@ -341,6 +341,6 @@ export class WorkerLoop {
     const submitter = get(words, at + T_SUBMITTER)
     if (!finish(words, at + T_STATE, state) || !pool.markDone(slot, submitter)) return
     const record = pool.submitterAt(submitter)
-    if (load(words, record + S_ASLEEP) !== 0 && exchange(words, record + S_ASLEEP, 0) !== 0) ringDoorbell(pool.region, load(words, record + S_BELL))
+    if (load(words, record + S_ASLEEP) !== 0 && exchange(words, record + S_ASLEEP, 0) !== 0) pool.ring(record + S_BELL)
   }
 }

@@ -1,6 +1,6 @@
 import { Region } from '@heddle/atomics'
 import { describe, expect, it } from 'vitest'
-import { CHUNK_SLOTS, INLINE_BYTES, KEPT_BLOCK_BYTES, MAX_CHUNKS, T_BLOCK_BYTES } from '../src/layout.js'
+import { CHUNK_SLOTS, INLINE_BYTES, K_BELL, KEPT_BLOCK_BYTES, MAX_CHUNKS, P_CHUNK_DONE, T_BLOCK_BYTES } from '../src/layout.js'
 import {
   isThrown,
   prepareArguments,
@@ -63,6 +63,22 @@ describe('Pool', () => {
     expect(seen.sort((a, b) => a - b)).toEqual(slots)
     pool.takeDone(5, () => expect.fail())
     expect(pool.markDone(1, 5)).toBe(true)
+  })
+
+  it('says again what a worker that died said by half, and rings nobody where there is no bell', () => {
+    const pool = make()
+    // It died after the first of three words: nobody who finishes later goes further.
+    Atomics.or(pool.words, pool.base + P_CHUNK_DONE + 3, 1)
+    expect(pool.markDone(97, 9)).toBe(false)
+    const seen: number[] = []
+    pool.takeDone(9, (slot) => seen.push(slot))
+    expect(seen).toEqual([])
+    pool.markDoneAgain(97, 9)
+    pool.takeDone(9, (slot) => seen.push(slot))
+    expect(seen).toEqual([96, 97])
+    const before = pool.words.slice(0, pool.base)
+    pool.ring(pool.workerAt(1) + K_BELL)
+    expect(pool.words.slice(0, pool.base)).toEqual(before)
   })
 
   it('wakes each sleeper once, and nobody while somebody looks', () => {
