@@ -14,12 +14,13 @@
  *               is the whole test for a live owner.
  * Pairs      The status word's compare-exchange to FREE publishes the reaper's clean-up to the next owner of the slot.
  */
-import { compareExchange, load } from '#ops'
+import { agentLocal, compareExchange, load, store } from '#ops'
 import { AgentLimitError } from './errors.js'
 import {
   AGENT_BYTES,
   AGENT_TABLE_AT,
   A_STATUS,
+  A_THREAD,
   H_AGENTS,
   LOCKED_BIT,
   MAX_GENERATION,
@@ -49,6 +50,12 @@ export class AgentIdentity {
     this.tag = (generation << OWNER_GENERATION_SHIFT) | (id << OWNER_SHIFT) | LOCKED_BIT
   }
 }
+
+/**
+ * The platform's number for the calling thread, by which its creator tells of its death; 0 while nobody has said it (park's setHost does).
+ * An agent that is registered after it can be reaped whatever it has used, also when it only ever allocated.
+ */
+export const threadNumber = agentLocal(() => 0)
 
 /** Byte offset of an agent's record. */
 export function agentRecord(id: number): number {
@@ -86,7 +93,9 @@ export function registerAgent(words: Int32Array): AgentIdentity {
     const index = (agentRecord(id) >> 2) + A_STATUS
     const status = load(words, index)
     if ((status & PHASE_MASK) !== PHASE_FREE) continue
-    if (compareExchange(words, index, status, status | PHASE_ALIVE) === status) return new AgentIdentity(id, generationOf(status), agentRecord(id))
+    if (compareExchange(words, index, status, status | PHASE_ALIVE) !== status) continue
+    store(words, index - A_STATUS + A_THREAD, threadNumber.get())
+    return new AgentIdentity(id, generationOf(status), agentRecord(id))
   }
   throw new AgentLimitError(`all ${capacity} agent slots of this region are taken: create the region with a larger \`agents\` (at most 255)`)
 }

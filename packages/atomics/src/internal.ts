@@ -1,6 +1,6 @@
 /** What heddle's own packages build on; not covered by semantic versioning. */
 export * from './layout.js'
-export { AgentIdentity, agentRecord, generationOf, isOwnerAlive, isOwnerGone, ownerId, registerAgent } from './agents.js'
+export { AgentIdentity, agentRecord, generationOf, isOwnerAlive, isOwnerGone, ownerId, registerAgent, threadNumber } from './agents.js'
 export { Place, shareableClass } from './shared-object.js'
 export { canBlock } from './can-block.js'
 export { fixedCodec, INLINE_BYTES, take } from './codec.js'

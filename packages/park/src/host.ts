@@ -4,6 +4,7 @@
  * A host package (`@heddle/node`, …) implements all of it and installs itself with `setHost`; without one, the default below
  * serves every platform that has `setTimeout`: it waits, keeps the process alive while somebody waits, and starts no workers.
  */
+import { threadNumber } from '@heddle/atomics/internal'
 import { agentLocal } from '@heddle/atomics/ops'
 
 /** Why a worker ended. */
@@ -128,7 +129,8 @@ export function getHost(): Host {
   return installed.get()
 }
 
-/** Installs a host for this agent, in place of the universal default. Call it before the first wait. */
+/** Installs a host for this agent, in place of the universal default. Call it before the first use of a region: what dies before can't be told from what lives. */
 export function setHost(host: Host): void {
   installed.set(host)
+  threadNumber.set(host.threadId())
 }

@@ -5,6 +5,7 @@ import { Agent, getHost, reapThread, watch } from '@heddle/park/internal'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { nodeHost } from '../../host-node/src/node-host.js'
 import { Mutex } from '../../sync/src/mutex.js'
+import { isKnown } from '../src/reap.js'
 import { Crew, expectNothingLeft, makeRegion, until, waiting } from './support/stage.js'
 
 const universal = getHost()
@@ -84,6 +85,18 @@ describe('adopt', () => {
     await crew.exited
     await until(() => waiting(region) === 0)
     expect(queue.hasWaiters).toBe(false)
+  })
+
+  test('a worker that never waited, and only allocated, is reaped as well: it could have died inside the allocator', async () => {
+    setHost(nodeHost)
+    const crew = new Crew(region, 'node')
+    adopt(crew.worker)
+    await crew.do({ do: 'alloc' })
+    const { threadId } = crew.worker
+    expect(isKnown(region, threadId)).toBe(true)
+    await crew.worker.terminate()
+    await until(() => !isKnown(region, threadId))
+    expect(await new Crew(region).do({ do: 'register' })).toMatchObject({ value: { generation: 1 } })
   })
 
   test("an uncaught error of the worker is still the program's to see", () => {

@@ -23,6 +23,7 @@ export interface Step {
     /** Goes on when agent `value` blocks its thread. */
     | 'awaitBlocked'
     | 'stress'
+    | 'alloc'
     | 'exit'
   at?: number
   timeout?: number
