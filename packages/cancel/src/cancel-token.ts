@@ -15,6 +15,7 @@ import { agentLocal, defer, effect, load, now, peek } from '@heddle/atomics/ops'
 import { CancelledError, TimeoutError } from '@heddle/park'
 import {
   Agent,
+  blockOf,
   cancelNode,
   inheritedState,
   isAbortSignal,
@@ -29,6 +30,7 @@ import {
 import {
   adopt,
   deadlineOfNode,
+  deliverAll,
   disposeNode,
   FLAG_NEVER,
   FLAG_OWNED,
@@ -220,8 +222,8 @@ export class CancelToken extends SharedObject implements Listened {
   /**
    * Has `callback` called in this agent, with the reason, when the token is cancelled: once, whoever cancels it.
    *
-   * Cancelled by this agent, `cancel()` calls it before it returns, as `AbortController.abort()` does; by another agent, on this one's next turn (one that
-   * is blocked: when it is back on its loop). On a token that was cancelled before, it is called soon after `onCancel` returned, as a microtask.
+   * Cancelled by this agent, `cancel()` calls it before it returns, as `AbortController.abort()` does; by another agent or by a deadline, on this one's next
+   * turn (one that is blocked: when it is back on its loop). On a token that was cancelled before, it is called soon after `onCancel` returned, as a microtask.
    * Callbacks run in order; one that throws is an uncaught error and stops no other. Listening keeps no process alive.
    * Disposal of a token that was never cancelled drops its callbacks.
    * @returns how to take it off: after that it is not called; harmless when it was
@@ -257,7 +259,14 @@ export class CancelToken extends SharedObject implements Listened {
 
   /** Cancels the token if its deadline has passed. Waits call it; nobody else needs to. */
   expire(): void {
-    if (isPast(deadlineOfNode(this.region.words, this.node)) && load(this.region.words, this.state) === 0) this.fire(NODE_CANCELLED | TIMED_OUT)
+    if (isPast(deadlineOfNode(this.region.words, this.node)) && load(this.region.words, this.state) === 0) {
+      const agent = Agent.of(this.region)
+      const claimed: number[] = []
+      cancelNode(agent, this.node, this.header, NODE_CANCELLED | TIMED_OUT, claimed)
+      hubOf(agent).ended(this)
+      // A thread's wait may be what noticed: callbacks are for the loop.
+      deliverAll(agent, claimed)
+    }
   }
 
   /** Whether it was disposed of, here or in another agent. */
@@ -273,7 +282,7 @@ export class CancelToken extends SharedObject implements Listened {
   override dispose(): void {
     if ((load(this.region.words, this.node + N_FLAGS) & FLAG_OWNED) !== 0 && !this.isDisposed)
       throw new InvalidArgumentError('this token belongs to a CancelSource: dispose of that')
-    this.end()
+    endToken(this)
   }
 
   /** Whether it was cancelled, rather than disposed of. */
@@ -282,55 +291,8 @@ export class CancelToken extends SharedObject implements Listened {
     return isCancelledState(load(words, this.state)) && load(words, this.node) === this.header
   }
 
-  /**
-   * What a source calls.
-   * @internal
-   */
-  cancel(reason: unknown): boolean {
-    this.assertLive()
-    if (this.isCancelled) {
-      // A canceller may have died in the middle.
-      this.fire(NODE_CANCELLED)
-      return false
-    }
-    const hub = hubOf(Agent.of(this.region))
-    const block = reason === undefined ? 0 : hub.reasons.write(reason)
-    const isFirst = this.fire(NODE_CANCELLED | block, reason)
-    if (!isFirst) releaseReason(this.region, block)
-    return isFirst
-  }
-
-  /**
-   * What a source calls.
-   * @internal
-   */
-  end(): void {
-    const agent = Agent.of(this.region)
-    const hub = hubOf(agent)
-    const claimed: number[] = []
-    const isFree = disposeNode(agent, this.node, this.header, claimed)
-    if (isFree === undefined) throw new DisposedError('this CancelToken was disposed of')
-    hub.ended(this)
-    hub.deliver(claimed)
-    hub.retire(this.node, isFree)
-    hub.sweep()
-  }
-
   protected override assertLive(): void {
-    if (this.isDisposed) throw new DisposedError('this CancelToken was disposed of')
-  }
-
-  /** Cancels the node and its subtree, and calls this agent's callbacks. @returns whether it was this call that did */
-  private fire(state: number, reason?: unknown): boolean {
-    const agent = Agent.of(this.region)
-    const hub = hubOf(agent)
-    const claimed: number[] = []
-    const isFirst = cancelNode(agent, this.node, this.header, state, claimed)
-    if (isFirst && reason !== undefined) keptOf(this).reason = reason
-    hub.ended(this)
-    hub.deliver(claimed)
-    hub.hear(this)
-    return isFirst
+    if (this.isDisposed) throw gone()
   }
 
   /** @returns undefined when the token ended meanwhile */
@@ -348,11 +310,11 @@ export class CancelToken extends SharedObject implements Listened {
   /** Cancels this token when `signal` aborts. */
   private follow(signal: AbortSignal): void {
     if (signal.aborted) {
-      this.cancel(signal.reason as unknown)
+      cancelToken(this, signal.reason)
       return
     }
     const aborted = (): void => {
-      if (!this.isDisposed) this.cancel(effect(() => signal.reason as unknown))
+      if (!this.isDisposed) cancelToken(this, effect(() => signal.reason as unknown))
     }
     effect(() => signal.addEventListener('abort', aborted, { once: true }))
     hubOf(Agent.of(this.region)).listen(this, () => effect(() => signal.removeEventListener('abort', aborted)), true)
@@ -374,9 +336,9 @@ export class CancelToken extends SharedObject implements Listened {
     // One more share in the block, so that it stays while it is read.
     const state = load(words, this.node) === this.header ? inheritedState(words, load(words, this.state)) : GONE
     unlockQueue(agent, this.node + N_QUEUE)
-    if ((state & GONE) !== 0) return new DisposedError('this CancelToken was disposed of')
+    if ((state & GONE) !== 0) return gone()
     if ((state & TIMED_OUT) !== 0) return new TimeoutError('the deadline of the token passed')
-    const block = state & ~15
+    const block = blockOf(state)
     if (block === 0) return new CancelledError()
     try {
       return hubOf(agent).reasons.read(block)
@@ -392,10 +354,13 @@ const never = agentLocal<{ token: CancelToken | undefined }>(() => ({ token: und
  * Cancels its token. Whoever has the source decides; whoever has the token only obeys. A source may be sent to other threads too.
  *
  * ```ts
- * using source = new CancelSource({ timeout: 1000 })
- * const row = mutex.lockAsync({ signal: source.token })
- * button.onclick = () => source.cancel(new Error('the user left'))
- * await row
+ * const source = new CancelSource({ timeout: 1000 })
+ * const part = source.token.child()
+ * part.token.onCancel((reason) => console.log((reason as Error).message)) // the user left
+ * source.cancel(new Error('the user left'))
+ * console.log(part.token.isCancelled) // true
+ * part.dispose()
+ * source.dispose()
  * ```
  */
 export class CancelSource extends SharedObject {
@@ -439,7 +404,7 @@ export class CancelSource extends SharedObject {
    * @throws NotShareableError for a reason that can't travel, DisposedError
    */
   cancel(reason?: unknown): boolean {
-    return this.token.cancel(reason)
+    return cancelToken(this.token, reason)
   }
 
   /** Whether it was disposed of, here or in another agent. */
@@ -453,7 +418,7 @@ export class CancelSource extends SharedObject {
    * @throws DisposedError when it was disposed of already
    */
   override dispose(): void {
-    this.token.end()
+    endToken(this.token)
   }
 
   protected override assertLive(): void {
@@ -485,7 +450,7 @@ function make(agent: Agent, flags: number, deadline: number, parents = NOBODY, a
     try {
       adopt(agent, node, parents)
     } catch (error) {
-      token.end()
+      endToken(token)
       throw error
     }
   }
@@ -500,6 +465,51 @@ function makeSource(region: Region | undefined, timeout: number | undefined, par
   if (region !== undefined && region !== parent.region) throw new InvalidArgumentError('a child lives in the region of its parent')
   const inherited = parent.deadline ?? Infinity
   return make(Agent.of(parent.region), FLAG_OWNED, Math.min(deadline, inherited), [parent], at, deadline < inherited)
+}
+
+/** Cancels a token for a reason. @returns whether this call did. @throws NotShareableError, DisposedError */
+function cancelToken(token: CancelToken, reason: unknown): boolean {
+  if (token.isDisposed) throw gone()
+  if (token.isCancelled) {
+    // A canceller may have died in the middle.
+    fire(token, NODE_CANCELLED)
+    return false
+  }
+  const hub = hubOf(Agent.of(token.region))
+  const block = reason === undefined ? 0 : hub.reasons.write(reason)
+  const isFirst = fire(token, NODE_CANCELLED | block, reason)
+  if (!isFirst) releaseReason(token.region, block)
+  return isFirst
+}
+
+/** Cancels the node and its subtree, and calls this agent's callbacks. @returns whether it was this call that did */
+function fire(token: CancelToken, state: number, reason?: unknown): boolean {
+  const agent = Agent.of(token.region)
+  const hub = hubOf(agent)
+  const claimed: number[] = []
+  const isFirst = cancelNode(agent, token.node, token.header, state, claimed)
+  if (isFirst && reason !== undefined) keptOf(token).reason = reason
+  hub.ended(token)
+  hub.deliver(claimed)
+  hub.hear(token)
+  return isFirst
+}
+
+/** Disposes of a token. @throws DisposedError when it was disposed of already */
+function endToken(token: CancelToken): void {
+  const agent = Agent.of(token.region)
+  const hub = hubOf(agent)
+  const claimed: number[] = []
+  const isFree = disposeNode(agent, token.node, token.header, claimed)
+  if (isFree === undefined) throw gone()
+  hub.ended(token)
+  hub.deliver(claimed)
+  hub.retire(token.node, isFree)
+  hub.sweep()
+}
+
+function gone(): DisposedError {
+  return new DisposedError('this CancelToken was disposed of')
 }
 
 function sourceOf(token: CancelToken): CancelSource {

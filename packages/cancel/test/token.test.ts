@@ -1,6 +1,6 @@
 /** Tokens and sources in one agent: what they are, reasons, callbacks, children, several parents, disposal. */
 import { DisposedError, HeddleError, InvalidArgumentError, NotShareableError, Region, registerErrorClass, revive, share } from '@heddle/atomics'
-import { CancelledError as ParkCancelledError, sleepAsync, TimeoutError } from '@heddle/park'
+import { CancelledError as ParkCancelledError, sleep, sleepAsync, TimeoutError } from '@heddle/park'
 import { Agent } from '@heddle/park/internal'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { CancelledError, CancelSource, CancelToken } from '../src/index.js'
@@ -424,6 +424,17 @@ describe('deadlines', () => {
     const reason = await sleepAsync(1e6, { signal: token }).catch((error: unknown) => error)
     expect(reason).toBeInstanceOf(TimeoutError)
     expect(reason).toBe(token.reason)
+    token.dispose()
+  })
+
+  test('noticed by a wait that blocks: callbacks run when the thread is back on its loop', async () => {
+    const token = CancelToken.timeout(3, { region })
+    const seen = vi.fn()
+    token.onCancel(seen)
+    expect(() => sleep(1e6, { signal: token })).toThrow(TimeoutError)
+    expect(seen).not.toHaveBeenCalled()
+    await new Promise(setImmediate)
+    expect(seen).toHaveBeenCalledTimes(1)
     token.dispose()
   })
 
