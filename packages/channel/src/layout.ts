@@ -30,11 +30,13 @@ export const LOST = 7
 /** Which flavour, FLAVOR_*. */
 export const FLAVOR = 8
 export const TAIL = 16
-/** Of flavours with one sender: its tag. */
+/** Of flavours with one sender: its tag, and how often that changed. */
 export const SENDER_OWNER = 17
+export const SENDER_EPOCH = 18
 export const HEAD = 32
-/** Of flavours with one receiver: its tag. */
+/** Of flavours with one receiver: its tag, and how often that changed. */
 export const RECEIVER_OWNER = 33
+export const RECEIVER_EPOCH = 34
 export const SEND_QUEUE = 48
 export const RECEIVE_QUEUE = SEND_QUEUE + (QUEUE_BYTES >> 2)
 /** Bytes before the flavour's own. */

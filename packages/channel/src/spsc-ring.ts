@@ -9,7 +9,8 @@
  *   FULL lap   the receiver's                               FREE lap + 1; FREEING first for codecs with memory outside the slot
  *   HOLE lap   the end: closed, and the receiver is through
  * Invariants P1 Only the agent named as an end's owner uses that end; who finds a dead one there takes the end over, and finds its
- *               position by the states. A live one is an error of the caller.
+ *               position by the states. A live one is an error of the caller. Of several openings in one agent the one that was used last
+ *               has the end: the epoch, which only the owner can change, tells the others that their position is old.
  *            P2 The receiver frees in order and the sender fills in order: a free slot some way ahead means that all before it are free, a
  *               full one that all before it are full. So one look serves several operations, and nothing is held back.
  *            P3 The sender publishes by compare-exchange, so that a receiver which found the closed channel empty can make that final (HOLE):
@@ -23,7 +24,7 @@ import { isOwnerAlive } from '@heddle/atomics/internal'
 import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
 import { BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
-import { HEAD, LOST, RECEIVER_OWNER, SENDER_OWNER, TAIL } from './layout.js'
+import { HEAD, LOST, RECEIVER_EPOCH, RECEIVER_OWNER, SENDER_EPOCH, SENDER_OWNER, TAIL } from './layout.js'
 import { Cursor, Ring } from './ring.js'
 import { claimed, free, FREEING, full, hole, isClaim } from './slot-state.js'
 import { EMPTY } from './symbols.js'
@@ -34,6 +35,8 @@ const LOOK_AHEAD = 16
 /** One agent's position, and for how many slots from there it knows that they are its own. */
 class OwnCursor extends Cursor {
   sure = 0
+  /** The end's epoch when this took it over. */
+  epoch = -1
 }
 
 export class SpscRing<T> extends Ring<T> {
@@ -100,8 +103,9 @@ export class SpscRing<T> extends Ring<T> {
   }
 
   override drop(): void {
-    // Whoever disposes may do it for both ends.
+    // Whoever disposes of it does so for both ends.
     store(this.words, this.base + RECEIVER_OWNER, 0)
+    add(this.words, this.base + RECEIVER_EPOCH, 1)
     super.drop()
   }
 
@@ -130,24 +134,25 @@ export class SpscRing<T> extends Ring<T> {
 
   private sender(): OwnCursor {
     const cursor = this.sending.get()
-    if (peek(this.words, this.base + SENDER_OWNER) !== cursor.agent.tag) this.takeOver(cursor, SENDER_OWNER, TAIL)
+    if (peek(this.words, this.base + SENDER_EPOCH) !== cursor.epoch) this.takeOver(cursor, SENDER_OWNER, SENDER_EPOCH, TAIL)
     return cursor
   }
 
   private receiver(): OwnCursor {
     const cursor = this.receiving.get()
-    if (peek(this.words, this.base + RECEIVER_OWNER) !== cursor.agent.tag) this.takeOver(cursor, RECEIVER_OWNER, HEAD)
+    if (peek(this.words, this.base + RECEIVER_EPOCH) !== cursor.epoch) this.takeOver(cursor, RECEIVER_OWNER, RECEIVER_EPOCH, HEAD)
     return cursor
   }
 
   /** P1 */
-  private takeOver(cursor: OwnCursor, owner: number, end: number): void {
+  private takeOver(cursor: OwnCursor, owner: number, epoch: number, end: number): void {
     const { words, base } = this
     const { tag } = cursor.agent
     const former = load(words, base + owner)
     if (former !== tag && (isOwnerAlive(words, former) || compareExchange(words, base + owner, former, tag) !== former)) {
       throw new InvalidArgumentError(`another agent ${end === TAIL ? 'sends to' : 'receives from'} this channel: spsc() is for one of each, channel() for many`)
     }
+    cursor.epoch = (add(words, base + epoch, 1) + 1) | 0
     if (end === HEAD) this.mend()
     const { index, lap } = this.walked(end)
     cursor.index = index

@@ -88,6 +88,20 @@ describe.each([
   })
 })
 
+test('several openings of an spsc in one agent take turns', () => {
+  const [tx, rx] = spsc({ capacity: 40, codec: i32, region })
+  const senders = [tx, Sender.at<number>(region, tx.at)]
+  const receivers = [rx, Receiver.at<number>(region, rx.at)]
+  let sent = 0
+  let received = 0
+  for (let round = 0; round < 500; round++) {
+    for (let i = (round * 13) % 41; i > 0; i--) if (senders[(round >> 1) & 1]!.trySend(sent)) sent++
+    for (let i = (round * 17) % 41; i > 0; i--) if (receivers[round & 1]!.tryRecv() === received) received++
+    expect(rx.length).toBe(sent - received)
+  }
+  expect(received).toBeGreaterThan(5000)
+})
+
 test('spsc keeps no capacity of 0', () => {
   expect(() => spsc({ capacity: 0, codec: i32, region })).toThrow(InvalidArgumentError)
 })
