@@ -132,7 +132,7 @@ export class RwLock extends SharedObject implements RwWords {
     if (flags < 0) return undefined
     const hold = holdOf(agent, this)
     if (hold.count++ === 0) or(agent.words, hold.word, hold.mask)
-    passOn(agent, this, true)
+    passOn(agent, this, true, 0)
     return this.entered(agent, hold, flags)
   }
 
@@ -162,7 +162,7 @@ export class RwLock extends SharedObject implements RwWords {
     const flags = tryAcquire(agent, this.state, 0, WRITING_BIT)
     if (flags < 0) return undefined
     if (!isClear(this)) {
-      passOn(agent, this, true)
+      passOn(agent, this, true, 0)
       return undefined
     }
     or(agent.words, this.state, WRITING_BIT)
@@ -189,7 +189,7 @@ export class RwLock extends SharedObject implements RwWords {
     const agent = this.agent()
     const flags = tryAcquire(agent, this.state, UPGRADABLE_BIT, WRITING_BIT)
     if (flags < 0) return undefined
-    passOn(agent, this, false)
+    passOn(agent, this, false, 0)
     return this.upgradable(agent, flags)
   }
 
@@ -367,7 +367,7 @@ export class RwLock extends SharedObject implements RwWords {
     for (let word = load(agent.words, this.state); ownerOf(word) === agent.tag; word = load(agent.words, this.state)) {
       if (compareExchange(agent.words, this.state, word, (word & ~WRITING_BIT) | UPGRADABLE_BIT) === word) break
     }
-    passOn(agent, this, false)
+    passOn(agent, this, false, 0)
     return new UpgradableGuard(this, agent)
   }
 

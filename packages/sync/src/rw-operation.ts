@@ -54,7 +54,7 @@ export class ReadOperation extends LockOperation<ReadGuard> {
       if (!this.come()) return super.resume(state)
     } finally {
       // The notify was for whoever is next on the word: it goes on to the others, also when this one is told of poison.
-      if (this.came) passOn(this.agent, this.rw, false)
+      if (this.came) passOn(this.agent, this.rw, false, this.record)
     }
     return true
   }
@@ -68,7 +68,7 @@ export class ReadOperation extends LockOperation<ReadGuard> {
   protected acquired(flags: number): boolean {
     const { agent, rw, hold } = this
     if (hold.count++ === 0) or(agent.words, hold.word, hold.mask)
-    passOn(agent, rw, true)
+    passOn(agent, rw, true, this.record)
     this.result = rw.entered(agent, hold, flags, this)
     return true
   }
@@ -112,7 +112,7 @@ export class UpgradableOperation extends LockOperation<UpgradableGuard> {
 
   protected acquired(flags: number): boolean {
     // While it came by the word, readers may have been kept out.
-    passOn(this.agent, this.rw, false)
+    passOn(this.agent, this.rw, false, this.record)
     this.result = this.rw.upgradable(this.agent, flags, this)
     return true
   }
@@ -206,7 +206,7 @@ export class WriteOperation extends LockOperation<WriteGuard> {
     const { agent, rw } = this
     if (this.upgrade) {
       or(agent.words, rw.state, UPGRADABLE_BIT)
-      passOn(agent, rw, false)
+      passOn(agent, rw, false, this.record)
     } else release(agent, rw.state, agent.tag)
   }
 }

@@ -3,7 +3,9 @@ import type { Region } from '@heddle/atomics'
 import { and, compareExchange, get, load, or } from '@heddle/atomics/ops'
 import {
   type Agent,
-  claimMany,
+  announce,
+  canRun,
+  choose,
   claimOne,
   deliver,
   firstOf,
@@ -14,10 +16,15 @@ import {
   lockQueue,
   mayHaveWaiters,
   nextOf,
+  NOTIFIED,
   ownerOf,
   PARKED_BIT,
+  phaseOf,
+  unlink,
   unlockQueue,
   W_KEY,
+  W_QUEUE,
+  W_STATE,
 } from '@heddle/park/internal'
 
 /** The owner is an upgradable reader. */
@@ -102,30 +109,53 @@ function clearBit(agent: Agent, lock: RwWords, hold: Hold): void {
 }
 
 /**
- * The readers at the front of the queue may come in, and whoever is behind them may try for the word: they are told to look.
+ * The readers at the front of the queue may come in, and when all of them have, whoever is behind them may try for the word: they are
+ * told to look. They stay in the queue until they have looked, so that a writer is not told before.
  * @param free whether the caller owns the word, and gives it back
+ * @param own the caller's record, which waits no more; 0 for none
  */
-export function passOn(agent: Agent, lock: RwWords, free: boolean): void {
+export function passOn(agent: Agent, lock: RwWords, free: boolean, own: number): void {
   const { words } = agent
   const q = lock.state + 1
   if (free && compareExchange(words, lock.state, agent.tag, 0) === agent.tag) return
   if ((load(words, lock.state) & PARKED_BIT) === 0 && !free) return
   const claimed: number[] = []
   lockQueue(agent, q)
-  const front = new Set<number>()
-  // W_KEY was written before the record was linked: a plain read under the queue's lock.
-  for (let r = firstOf(words, q); r !== 0 && get(words, r + W_KEY) === READER_KEY; r = nextOf(words, r)) front.add(r)
-  if (front.size > 0) claimMany(agent, q, 0, Infinity, claimed, (r) => front.has(r))
-  const flags = firstOf(words, q) === 0 ? FLAGS_MASK & ~PARKED_BIT : FLAGS_MASK
-  if (free) {
-    for (let word = load(words, lock.state); ownerOf(word) === agent.tag; word = load(words, lock.state))
-      if (compareExchange(words, lock.state, word, word & flags) === word) break
-  }
+  if (own !== 0 && load(words, own + W_QUEUE) === q) unlink(words, q, own)
+  if (free) freeWord(agent, lock.state)
+  const told = tellReaders(agent, q, claimed)
   if (firstOf(words, q) === 0) and(words, lock.state, ~PARKED_BIT)
-  else if ((load(words, lock.state) & LOCKED_BIT) === 0) {
-    const next = claimOne(agent, q, 0)
+  else if (!told) {
+    // With the word taken by an upgradable reader, only readers can use a wake.
+    const taken = (load(words, lock.state) & LOCKED_BIT) !== 0
+    const next = claimOne(agent, q, 0, taken ? (r) => get(words, r + W_KEY) === READER_KEY && r === firstOf(words, q) : undefined)
     if (next !== 0) claimed.push(next)
   }
   unlockQueue(agent, q)
   for (const main of claimed) deliver(agent, main)
+}
+
+/** The word loses its owner, the caller, and keeps its flags. Under the queue's lock. */
+function freeWord(agent: Agent, state: number): void {
+  const { words, tag } = agent
+  for (let word = load(words, state); ownerOf(word) === tag; word = load(words, state))
+    if (compareExchange(words, state, word, word & FLAGS_MASK) === word) return
+}
+
+/** Tells the readers at the front that can run. Under the queue's lock. @returns whether there are any, told now or before */
+function tellReaders(agent: Agent, q: number, claimed: number[]): boolean {
+  const { words } = agent
+  let any = false
+  // W_KEY was written before the record was linked: a plain read under the queue's lock.
+  for (let r = firstOf(words, q); r !== 0 && get(words, r + W_KEY) === READER_KEY; r = nextOf(words, r)) {
+    if (!canRun(agent, r)) continue
+    const state = load(words, r + W_STATE)
+    const chosen = choose(words, r, 0) !== -1
+    if (chosen) {
+      announce(agent, r)
+      claimed.push(r)
+    }
+    any ||= chosen || phaseOf(state) === NOTIFIED
+  }
+  return any
 }
