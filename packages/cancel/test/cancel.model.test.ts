@@ -136,6 +136,31 @@ test('a cancel of the parent and the disposal of a child', () => {
   expect(report.complete).toBe(true)
 })
 
+test('the disposal of a parent and of its child, whose place is taken at once', () => {
+  const report = run(
+    'dispose of the parent, make another | dispose of a child',
+    ({ region, spawn }) => {
+      const source = new CancelSource({ region })
+      const children = [source.token.child(), source.token.child()]
+      const maker = spawn(() => {
+        source.dispose()
+        const next = new CancelSource({ region })
+        return [next.at, next.token.child().at]
+      }, ready(region))
+      spawn(() => children[0]!.dispose(), ready(region))
+      return () => {
+        const [next, below] = maker.result.map((at) => CancelSource.at(region, at))
+        next!.cancel()
+        expect([below!.token.isCancelled, children[1]!.token.isCancelled]).toEqual([true, false])
+        for (const one of [below!, next!, children[1]!]) one.dispose()
+        expect(nodesInUse(Agent.of(region))).toBe(0)
+      }
+    },
+    { preemptions: full ? 3 : 2 },
+  )
+  expect(report.complete).toBe(true)
+})
+
 test('a cancel and a disposal of one source: one of the two is first', () => {
   const report = run(
     'cancel | dispose',
