@@ -256,7 +256,7 @@ test('a promise whose agent blocks, or is just back: each unpark has exactly one
         expectNoRecords(region)
       }
     },
-    { preemptions: 1 },
+    { preemptions: full ? 1 : 0 },
   )
 })
 
