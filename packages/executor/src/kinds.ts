@@ -4,13 +4,14 @@
  */
 import * as atomics from '@heddle/atomics'
 import { registerShareable, type SharedClass } from '@heddle/atomics'
+import * as cancel from '@heddle/cancel'
 import * as channel from '@heddle/channel'
 import * as park from '@heddle/park'
 import * as sync from '@heddle/sync'
 
 /** Registers every exported class of shared objects. */
 export function registerKinds(): void {
-  for (const exported of Object.values<unknown>({ ...atomics, ...park, ...sync, ...channel }))
+  for (const exported of Object.values<unknown>({ ...atomics, ...park, ...cancel, ...sync, ...channel }))
     if (isSharedClass(exported)) registerShareable(exported.kind, exported)
 }
 

@@ -5,6 +5,7 @@ import { defaultExecutor } from './default-executor.js'
 
 export * from '@heddle/atomics'
 export * from '@heddle/park'
+export * from '@heddle/cancel'
 export * from '@heddle/sync'
 export * from '@heddle/channel'
 export * from '@heddle/scheduler'
