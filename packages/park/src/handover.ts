@@ -43,9 +43,10 @@ export function waitingSince(): number {
 export function releaseContended(agent: Agent, lock: number, q: number, tag: number): void {
   const { words } = agent
   lockQueue(agent, q)
-  let main = grantIfDue(agent, lock, q, tag)
+  const anybody = firstOf(words, q) !== 0
+  let main = anybody ? grantIfDue(agent, lock, q, tag) : 0
   if (main === 0) {
-    main = claimOne(agent, q, 0)
+    if (anybody) main = claimOne(agent, q, 0)
     free(words, lock, q)
   } else if (firstOf(words, q) === 0) and(words, lock, ~PARKED_BIT)
   unlockQueue(agent, q)

@@ -7,7 +7,7 @@
  *            A waiter's W_KEY is the generation that it arrived in, or ENTRY when it came while an action ran.
  * Invariants B1 State and leader are changed under the queue's lock only, the state by one store each time.
  *            B2 `arrived` counts the waiters of this generation: each is in the queue, WAITING or told to look again, until the generation
- *               ends. Fewer there mean that one died: whoever is told to look again counts, and breaks the barrier.
+ *               ends. Fewer there mean that one died: whoever is told to look again counts, and so does the last party, and breaks the barrier.
  *            B3 Who ends a generation (the last party, or who breaks it) tells each of its waiters with a token that names generation and
  *               outcome. A token of another generation, passed on by a reaper from a dead waiter, only says: look again.
  *            B4 While an action runs its waiters stay in the queue, with a generation that is over; a leader that died is found by its tag.
@@ -22,6 +22,7 @@ import {
   block,
   caseOf,
   CASE_RECHECK,
+  claim,
   claimMany,
   deliver,
   enqueue,
@@ -160,6 +161,16 @@ class BarrierState {
     this.tell(generation, BROKE, claimed)
   }
 
+  /** Whether some of those that arrived have died. */
+  isShort(generation: number): boolean {
+    const { words, q } = this
+    const arrived = arrivedIn(this.state)
+    let linked = 0
+    for (let r = firstOf(words, q); r !== 0; r = nextOf(words, r))
+      if (get(words, r + W_KEY) === generation && isClaimable(load(words, r + W_STATE))) linked++
+    return linked < arrived && this.present(generation) < arrived
+  }
+
   /** How many of a generation wait, by the records: one that a reaper told to look again may not be in the list. After a death only. */
   present(generation: number): number {
     const { agent, words, q } = this
@@ -213,6 +224,7 @@ class BarrierOperation extends Operation<BarrierPassage> {
     if (broken || passed) unlink(words, barrier.q, record)
     else enqueueAgain(words, barrier.q, record)
     barrier.unlock(claimed.filter((r) => r !== record))
+    if (!broken && !passed) this.lookAgain()
     if (broken) throw new BrokenBarrierError()
     if (passed) this.result = { isLeader: false, generation: this.generation }
     return passed
@@ -257,7 +269,15 @@ class BarrierOperation extends Operation<BarrierPassage> {
       return this.trip(generation)
     }
     barrier.unlock()
+    this.lookAgain()
     return false
+  }
+
+  /** A leader that died between the look at it and this waiter's sleep: its reaper may have passed by already. */
+  private lookAgain(): void {
+    const { agent, barrier, record } = this
+    const { leader } = barrier
+    if (leader !== 0 && isOwnerGone(agent.words, leader) && claim(agent.words, record, NOTIFIED, CASE_RECHECK)) deliver(agent, record)
   }
 
   private enter(again: boolean, generation: number): void {
@@ -274,6 +294,12 @@ class BarrierOperation extends Operation<BarrierPassage> {
   private trip(generation: number): true {
     const { barrier, action } = this
     const claimed: number[] = []
+    // One that died while nobody else waited was missed by nobody.
+    if (barrier.isShort(generation)) {
+      barrier.break(claimed)
+      barrier.unlock(claimed)
+      throw new BrokenBarrierError()
+    }
     if (action !== undefined) {
       barrier.leader = this.agent.tag
       barrier.state = stateOf(generation + 1, 0, 0)

@@ -150,6 +150,7 @@ export class WriteOperation extends LockOperation<WriteGuard> {
     if (clear) unlink(agent.words, drain, record)
     else enqueueAgain(agent.words, drain, record)
     unlockQueue(agent, drain)
+    this.lookAgain(clear)
     return clear && this.won()
   }
 
@@ -193,7 +194,14 @@ export class WriteOperation extends LockOperation<WriteGuard> {
     const clear = isClear(rw)
     if (!clear) enqueue(words, rw.drain, record, takeTicket(words, rw.drain))
     unlockQueue(agent, rw.drain)
+    this.lookAgain(clear)
     return clear && this.won()
+  }
+
+  /** A reaper clears the bits of the dead without the queue's lock, and tells those who wait by then. */
+  private lookAgain(done: boolean): void {
+    const { agent, record, rw } = this
+    if (!done && isClear(rw) && claim(agent.words, record, NOTIFIED, CASE_RECHECK)) deliver(agent, record)
   }
 
   private won(): true {

@@ -106,7 +106,11 @@ describe.each(modes)('Barrier, %s', (mode) => {
     await all.waiting(1)
     if (mode === 'thread') {
       await all.terminateLast()
-      expect((await all.call('promise', barrier, 'wait', { timeout: 0 })).error?.code).toBe('ERR_TIMEOUT')
+      // Nobody waited who could miss it: the last party does.
+      const waiting = all.call('promise', barrier, 'wait')
+      await all.waiting(1)
+      expect((await all.call('promise', barrier, 'wait')).error?.code).toBe('ERR_BROKEN_BARRIER')
+      expect((await waiting).error?.code).toBe('ERR_BROKEN_BARRIER')
     } else {
       const waiting = all.call(mode, barrier, 'wait')
       await all.waiting(2)
