@@ -86,7 +86,8 @@ export const and: Ops['and'] = (words, index, value) => current.and(words, index
 export const or: Ops['or'] = (words, index, value) => current.or(words, index, value)
 export const xor: Ops['xor'] = (words, index, value) => current.xor(words, index, value)
 export const exchange: Ops['exchange'] = (words, index, value) => current.exchange(words, index, value)
-export const compareExchange: Ops['compareExchange'] = (words, index, expected, replacement) => current.compareExchange(words, index, expected, replacement)
+export const compareExchange: Ops['compareExchange'] = (words, index, expected, replacement) =>
+  current.compareExchange(words, index, expected, replacement)
 export const load64: Ops['load64'] = (words, index) => current.load64(words, index)
 export const store64: Ops['store64'] = (words, index, value) => current.store64(words, index, value)
 export const add64: Ops['add64'] = (words, index, value) => current.add64(words, index, value)
@@ -95,7 +96,8 @@ export const and64: Ops['and64'] = (words, index, value) => current.and64(words,
 export const or64: Ops['or64'] = (words, index, value) => current.or64(words, index, value)
 export const xor64: Ops['xor64'] = (words, index, value) => current.xor64(words, index, value)
 export const exchange64: Ops['exchange64'] = (words, index, value) => current.exchange64(words, index, value)
-export const compareExchange64: Ops['compareExchange64'] = (words, index, expected, replacement) => current.compareExchange64(words, index, expected, replacement)
+export const compareExchange64: Ops['compareExchange64'] = (words, index, expected, replacement) =>
+  current.compareExchange64(words, index, expected, replacement)
 export const wait: Ops['wait'] = (words, index, expected, timeout) => current.wait(words, index, expected, timeout)
 export const notify: Ops['notify'] = (words, index, count) => current.notify(words, index, count)
 const modelledWaitAsync: NonNullable<Ops['waitAsync']> = (words, index, expected, timeout) => current.waitAsync!(words, index, expected, timeout)

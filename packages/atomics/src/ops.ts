@@ -20,9 +20,7 @@ export type Words64 = BigInt64Array
 /** What a wait on a word ended with. */
 export type WaitOutcome = 'ok' | 'not-equal' | 'timed-out'
 /** What `waitAsync` gives: already decided, or a promise that wakes. */
-export type WaitAsyncOutcome =
-  | { async: false; value: 'not-equal' | 'timed-out' }
-  | { async: true; value: PromiseLike<'ok' | 'timed-out'> }
+export type WaitAsyncOutcome = { async: false; value: 'not-equal' | 'timed-out' } | { async: true; value: PromiseLike<'ok' | 'timed-out'> }
 
 interface AtomicsFuture {
   pause?: (hint?: number) => void
@@ -131,7 +129,13 @@ export type Elements = Int8Array | Uint8Array | Uint8ClampedArray | Int16Array |
  * Plain bulk copy of `length` elements between views of one element type; either may be shared. The caller names what keeps it
  * from racing.
  */
-export function copy<T extends Elements | BigInt64Array | BigUint64Array>(target: T, targetIndex: number, source: T, sourceIndex: number, length: number): void {
+export function copy<T extends Elements | BigInt64Array | BigUint64Array>(
+  target: T,
+  targetIndex: number,
+  source: T,
+  sourceIndex: number,
+  length: number,
+): void {
   const from = sourceIndex === 0 && length === source.length ? source : source.subarray(sourceIndex, sourceIndex + length)
   ;(target as { set(from: ArrayLike<unknown>, at: number): void }).set(from as ArrayLike<unknown>, targetIndex)
 }
