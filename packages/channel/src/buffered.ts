@@ -17,7 +17,7 @@
 import type { Region } from '@heddle/atomics'
 import { and, load, or, peek } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, CASE_RECHECK, claim, deliver, enqueue, enqueueAgain, firstOf, lockQueue, NOTIFIED, type Operation, takeTicket, unlockQueue } from '@heddle/park/internal'
+import { Agent, CASE_RECHECK, claim, deliver, enqueue, enqueueAgain, enqueueLink, firstOf, lockQueue, NOTIFIED, type Operation, takeTicket, unlockQueue } from '@heddle/park/internal'
 import { BUSY, DONE, Flavor, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { CLOSED_BIT, RECEIVERS_WAIT, SENDERS_WAIT } from './layout.js'
 import { BatchOperation, ReceiveBatch, ReceiveFiber, ReceiveOperation, SendBatch, SendOperation } from './operations.js'
@@ -155,9 +155,23 @@ export class Buffered<T> extends Flavor<T> {
     return this.enter(agent, this.receiveQueue, RECEIVERS_WAIT, record, again, () => this.canPoll())
   }
 
-  /** Wakes a receiver, if one waits and would get anywhere. */
+  /** Wakes a receiver, if one waits and would get anywhere: who was chosen and does not receive passes that on. */
   wakeReceiver(agent: Agent): void {
-    if (this.canPoll()) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
+    if ((load(this.words, this.signals) & RECEIVERS_WAIT) !== 0 && this.canPoll()) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
+  }
+
+  /** The same for a sender. */
+  wakeSender(agent: Agent): void {
+    if ((load(this.words, this.signals) & SENDERS_WAIT) !== 0 && this.canOffer()) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
+  }
+
+  /** Puts a link (its W_MAIN and W_WANT are set) into the queue of one end; the caller looks once more after. */
+  link(agent: Agent, sends: boolean, link: number): void {
+    const q = sends ? this.sendQueue : this.receiveQueue
+    lockQueue(agent, q)
+    or(agent.words, this.signals, sends ? SENDERS_WAIT : RECEIVERS_WAIT)
+    enqueueLink(agent.words, q, link)
+    unlockQueue(agent, q)
   }
 
   protected dropMessages(): void {

@@ -64,6 +64,15 @@ export abstract class Endpoint<T> extends SharedObject {
     super(place)
   }
 
+  /**
+   * What an end works with, for select.
+   * @internal
+   */
+  static flavorOf<T>(end: Endpoint<T>): Flavor<T> {
+    end.assertLive()
+    return end.flavor
+  }
+
   /** How many messages it holds before a send waits; 0 for a channel that hands each over. */
   get capacity(): number {
     return this.flavor.capacity

@@ -2,5 +2,7 @@ export { channel, channelAt, type ChannelOptions, mpsc, oneshot, spsc } from './
 export { channelBytes } from './endpoint.js'
 export { ClosedError } from './errors.js'
 export { type NumberArray, Receiver } from './receiver.js'
+export { select, selectAsync, type SelectCase, type SelectCases, selectFiber, type SelectResult, trySelect } from './select.js'
 export { Sender } from './sender.js'
 export { CLOSED, EMPTY } from './symbols.js'
+export { after, never, tick, TimeReceiver } from './time.js'
