@@ -1,0 +1,5 @@
+/** `@heddle/channel`: numbers through channels. */
+import { type Suite } from '../src/suite.js'
+import { same, threads } from './channel/through.js'
+
+export const suite: Suite = { name: 'channel', cases: [same, threads] }
