@@ -29,9 +29,9 @@ export default {
       name: 'packages-by-name',
       comment: 'Another package is imported by its name, so that what it does not export stays its own.',
       severity: 'error',
-      from: { path: '^packages/([^/]+)/(src|test|bench)/' },
-      // Tests may share what helps tests.
-      to: { path: '^packages/', pathNot: ['^packages/$1/', '^packages/[^/]+/test/support/'], dependencyTypes: ['local'] },
+      // Tests may look inside, and a test of a lower package may need a higher one, which no manifest could name without a circle.
+      from: { path: '^packages/([^/]+)/(src|bench)/' },
+      to: { path: '^packages/', pathNot: ['^packages/$1/'], dependencyTypes: ['local'] },
     },
     {
       name: 'source-is-alone',

@@ -76,6 +76,7 @@ const kept = agentLocal(() => new WeakMap<CancelToken, Kept>())
  * by a deadline, or by an AbortSignal; once, and never back.
  *
  * ```ts
+ * import { sleepAsync } from '@heddle/park'
  * const source = new CancelSource()
  * const stopped = sleepAsync(60_000, { signal: source.token }).catch((reason) => reason.code)
  * source.cancel()

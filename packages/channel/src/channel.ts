@@ -24,6 +24,7 @@ const DEFAULT_CAPACITY = 1024
  * fibers. A send waits while `capacity` messages are in it; a message costs one compare-exchange, one store and one load at each end.
  * @throws InvalidArgumentError for a capacity that is no integer from 0 to 2^24, RegionFullError
  * @example
+ * import { f64 } from '@heddle/atomics'
  * const [tx, rx] = channel<number>({ capacity: 64, codec: f64 })
  * tx.send(0.5)
  * rx.recv() // 0.5
