@@ -214,7 +214,7 @@ class BarrierOperation extends Operation<BarrierPassage> {
     const claimed: number[] = []
     const over = generationIn(current) !== this.generation
     // The action's leader died; or one of those who had come.
-    const orphaned = over && barrier.leader !== 0 && isOwnerGone(words, barrier.leader)
+    const orphaned = barrier.leader !== 0 && isOwnerGone(words, barrier.leader)
     const left = !over && barrier.present(this.generation) < arrivedIn(current)
     if (!isBroken(current) && (orphaned || left)) barrier.break(claimed)
     const broken = isBroken(barrier.state)

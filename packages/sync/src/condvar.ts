@@ -137,6 +137,7 @@ class CondvarOperation extends MutexOperation {
  * `wait` releases the mutex, sleeps until it is notified, and has the mutex again when it returns or throws: after `TimeoutError`, too, the
  * same guard holds it. Look at the condition again after every wait, or use `waitWhile`: others may have been faster, and after the
  * death of an agent everybody looks again. @example
+ * import { AtomicBool } from '@heddle/atomics'
  * const mutex = new Mutex()
  * const ready = new AtomicBool()
  * const changed = new Condvar()

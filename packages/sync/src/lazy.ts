@@ -14,6 +14,7 @@ const CELL_AT = 8
 /**
  * A OnceCell with the function that fills it. The function belongs to this object: pass the same one where the handle is opened; without one
  * an agent can only use a value that another has made. @example
+ * import { i32 } from '@heddle/atomics'
  * const answer = new Lazy({ codec: i32 }, () => 42)
  * answer.value // 42
  */

@@ -31,6 +31,10 @@ const POISON_OPTION = 1
 const METRICS_MASK = ~15
 const OPTIONS_OFFSET = (8 + QUEUE_BYTES) >> 2
 
+function refuseRelease(): never {
+  throw new NotOwnerError("this guard was released already: the mutex may be somebody else's by now")
+}
+
 /** One holding of a mutex. */
 export class MutexGuard implements Guard {
   /** Whether it still holds the mutex. */
@@ -43,7 +47,7 @@ export class MutexGuard implements Guard {
 
   /** Gives the mutex back; one compare-exchange while nobody waits. Never blocks. @throws NotOwnerError when it was given back already */
   release(): void {
-    if (!this.held) throw new NotOwnerError("this guard was released already: the mutex may be somebody else's by now")
+    if (!this.held) refuseRelease()
     this.held = false
     this.mutex.releaseBy(this.agent)
   }
@@ -79,6 +83,7 @@ export class MutexOperation extends LockOperation<MutexGuard> {
  *
  * Uncontended it costs one compare-exchange each way. Whoever waits is woken in order of arrival; a running thread may barge in front
  * of a woken waiter twice or for 1 ms, then ownership is handed over. @example
+ * import { AtomicInt32 } from '@heddle/atomics'
  * const mutex = new Mutex()
  * const counter = new AtomicInt32()
  * const guard = await mutex.lockAsync()
@@ -126,8 +131,7 @@ export class Mutex extends SharedObject implements Lockable {
   lock(options?: BlockingOptions): MutexGuard {
     this.assertLive()
     const agent = Agent.of(this.region)
-    if (compareExchange(agent.words, this.state, 0, agent.tag) === 0) return new MutexGuard(this, agent)
-    return block(new MutexOperation(agent, this), options, 'lockAsync()')
+    return compareExchange(agent.words, this.state, 0, agent.tag) === 0 ? new MutexGuard(this, agent) : this.lockSlow(agent, options)
   }
 
   /** As `lock`, as a promise. A pending one keeps the process alive unless `ref` is false. */
@@ -252,6 +256,10 @@ export class Mutex extends SharedObject implements Lockable {
   /** Written before the mutex was published: a plain read. */
   private get options(): number {
     return get(this.region.words, (this.at >> 2) + OPTIONS_OFFSET)
+  }
+
+  private lockSlow(agent: Agent, options: BlockingOptions | undefined): MutexGuard {
+    return block(new MutexOperation(agent, this), options, 'lockAsync()')
   }
 
   private operation(): MutexOperation {

@@ -69,6 +69,7 @@ class OnceOperation extends LockOperation<boolean> {
  *
  * Of many that ask at one time one runs its function, the others wait for the value. A function that throws, or whose agent dies, leaves
  * the cell empty, and the next one tries. @example
+ * import { utf8 } from '@heddle/atomics'
  * const config = new OnceCell({ codec: utf8(100) })
  * config.getOrInit(() => 'loaded') // 'loaded'
  * config.getOrInit(() => 'again') // 'loaded'

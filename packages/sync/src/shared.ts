@@ -18,12 +18,13 @@ const SLOT_AT = (LOCK_AT + RwLock.BYTES + 7) & ~7
 export type SetValue<T> = (value: T) => void
 
 /** What a section gets: a view where the codec has one (a struct, an array), else a copy. */
-export type SharedValue<C> = C extends ViewCodec<infer _T, infer V> ? V : C extends Codec<infer T> ? T : never
+export type SharedValue<C> = C extends ViewCodec<unknown, infer V> ? V : C extends Codec<infer T> ? T : never
 
 /**
  * A value and the lock that guards it. A section gets the value; a struct or an array as a view that it may read and write in place. Of
  * other codecs it gets a copy: objects and byte arrays are written back when the section ends, numbers, texts and booleans are replaced
  * through the second argument. A section that throws writes nothing back; what it wrote through a view stays. @example
+ * import { f64, i32, struct } from '@heddle/atomics'
  * const hits = new Shared(i32, 0)
  * hits.with((value, set) => set(value + 1))
  * hits.withRead((value) => value) // 1

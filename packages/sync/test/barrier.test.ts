@@ -134,7 +134,7 @@ describe('Barrier', () => {
   test('whoever comes while an action runs belongs to the next round', async () => {
     all = Modes.create()
     let early: Promise<unknown> | undefined
-    const barrier: Barrier = new Barrier(1, { region: all.region, action: () => (early ??= barrier.waitAsync()) })
+    const barrier: Barrier = new Barrier(1, { region: all.region, action: () => void (early ??= barrier.waitAsync()) })
     expect(barrier.wait()).toEqual({ isLeader: true, generation: 0 })
     expect(await early).toEqual({ isLeader: true, generation: 1 })
   })

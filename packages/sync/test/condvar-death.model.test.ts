@@ -95,7 +95,7 @@ describe('a death at every operation of', () => {
         survivor.be()
         mutex.lockAsync().then(
           (own) => (taken = own),
-          (error: { guard: MutexGuard }) => (taken = error.guard),
+          (error: unknown) => (taken = (error as { guard: MutexGuard }).guard),
         )
         await settled()
         expect(taken?.held, `${acts} killed at ${scene.n}`).toBe(true)

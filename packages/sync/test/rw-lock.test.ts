@@ -6,7 +6,7 @@
  */
 import { f64, i32, json, struct, utf8 } from '@heddle/atomics'
 import { afterEach, describe, expect, test } from 'vitest'
-import { DeadlockError, Lazy, NotOwnerError, OnceCell, PoisonedError, RwLock, Shared, ThreadLocal, type UpgradableGuard } from '../src/index.js'
+import { DeadlockError, Lazy, NotOwnerError, OnceCell, type PoisonedError, RwLock, Shared, ThreadLocal, type UpgradableGuard } from '../src/index.js'
 import { Modes, modes, turns } from './support/modes.js'
 
 let all: Modes
@@ -262,7 +262,7 @@ describe('Shared', () => {
     const hits = new Shared(i32, 1, { region })
     expect(hits.with((value, set) => (set(value + 1), 'result'))).toBe('result')
     expect(hits.withRead((value) => value)).toBe(2)
-    const list = new Shared(json(1000), { items: [1] } as { items: number[] }, { region })
+    const list = new Shared(json<{ items: number[] }>(1000), { items: [1] }, { region })
     list.with((value) => void value.items.push(2))
     await list.withAsync(async (value, set) => set({ items: [...value.items, 3] }))
     expect(list.withRead(({ items }) => items)).toEqual([1, 2, 3])

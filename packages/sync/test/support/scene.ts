@@ -26,9 +26,10 @@ export class Scene {
         this.ended.push('done')
         then(value)
       },
-      (error: Error & { guard?: { release(): void } }) => {
-        this.ended.push(error.name)
-        error.guard?.release()
+      (error: unknown) => {
+        const { name, guard } = error as Error & { guard?: { release(): void } }
+        this.ended.push(name)
+        guard?.release()
       },
     )
   }
