@@ -9,6 +9,8 @@ export default defineConfig({
   test: {
     globalSetup: ['./scripts/build-fixtures.ts'],
     testTimeout: 60_000,
+    // Vitest's default on two cores is one file at a time; most files wait more than they compute.
+    maxWorkers: 2,
     coverage: {
       provider: 'v8',
       include: ['packages/*/src/**/*.ts'],
