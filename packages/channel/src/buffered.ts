@@ -17,7 +17,21 @@
 import type { Region } from '@heddle/atomics'
 import { and, load, or, peek } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, CASE_RECHECK, claim, deliver, enqueue, enqueueAgain, enqueueLink, firstOf, lockQueue, NOTIFIED, type Operation, takeTicket, unlockQueue } from '@heddle/park/internal'
+import {
+  Agent,
+  CASE_RECHECK,
+  claim,
+  deliver,
+  enqueue,
+  enqueueAgain,
+  enqueueLink,
+  firstOf,
+  lockQueue,
+  NOTIFIED,
+  type Operation,
+  takeTicket,
+  unlockQueue,
+} from '@heddle/park/internal'
 import { BUSY, DONE, Flavor, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { CLOSED_BIT, RECEIVERS_WAIT, SENDERS_WAIT } from './layout.js'
 import { BatchOperation, ReceiveBatch, ReceiveFiber, ReceiveOperation, SendBatch, SendOperation } from './operations.js'

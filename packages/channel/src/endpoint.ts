@@ -1,6 +1,6 @@
 /** What the two ends of a channel have in common. */
 import { type Codec, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
-import { kindBytes, Place, readKind, writeKind } from '@heddle/atomics/internal'
+import { kindBytes, type Place, readKind, writeKind } from '@heddle/atomics/internal'
 import { get, set, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
 import { Buffered } from './buffered.js'

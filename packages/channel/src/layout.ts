@@ -1,7 +1,7 @@
 /**
  * Memory layout of a channel: the words that all flavours share. Indexes are in words from the channel's start, which is a multiple of 64.
  *
- *   line 0   headers, settings and signals: read by everybody, written when somebody begins or ends to sleep
+ *   line 0   headers (word 0 is the Sender's), settings and signals: read by everybody, written when somebody begins or ends to sleep
  *   line 1   what senders write
  *   line 2   what receivers write
  *   line 3   queues: written only by those who sleep, and those who wake them
@@ -10,8 +10,6 @@
 import { LINE_BYTES } from '@heddle/atomics/internal'
 import { QUEUE_BYTES } from '@heddle/park/internal'
 
-/** Header of the Sender. */
-export const SENDER_HEADER = 0
 /** SIGNAL_* bits. */
 export const SIGNALS = 1
 export const CAPACITY = 2
@@ -21,10 +19,8 @@ export const KIND_AT = 3
  * Header of the Receiver. At a multiple of 16 bytes, where the allocator leaves a freed object's header alone.
  */
 export const RECEIVER_HEADER = 4
-/** Byte offset of the encoded reason of `close`; 0 without one. */
+/** Byte offset of the slot (a value codec's) with the reason of `close`; 0 without one. */
 export const REASON_AT = 5
-/** Its length. */
-export const REASON_BYTES = 6
 /** Messages that were lost with agents that died. */
 export const LOST = 7
 /** Which flavour, FLAVOR_*. */
@@ -55,5 +51,3 @@ export const FLAVOR_SHARED = 0
 export const FLAVOR_SPSC = 1
 /** One message in its life. */
 export const FLAVOR_ONESHOT = 2
-/** Grows with its messages. */
-export const FLAVOR_UNBOUNDED = 3

@@ -3,7 +3,7 @@ import { get, load, now } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
 import {
   type Agent,
-  BLOCKED,
+  type BLOCKED,
   caseOf,
   CASE_RECHECK,
   claimOne,

@@ -11,7 +11,8 @@ import { Sender } from './sender.js'
 import { CLOSED, EMPTY } from './symbols.js'
 
 /** The typed arrays that messages may be received into. */
-export type NumberArray = Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array
+export type NumberArray =
+  Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array | Float32Array | Float64Array
 
 /**
  * The receiving end of a channel; any number of agents may open it and receive at the same time: each message goes to one of them.
@@ -153,7 +154,8 @@ export class Receiver<T> extends Endpoint<T> {
 /** Where to receive to, and how much. */
 function listOf<T>(target: number | NumberArray): { into: { [index: number]: T }; max: number } {
   const max = typeof target === 'number' ? target : target.length
-  if (!Number.isInteger(max) || max < 1) throw new InvalidArgumentError(`recvMany takes a positive integer or a typed array that is not empty, got ${String(max)}`)
+  if (!Number.isInteger(max) || max < 1)
+    throw new InvalidArgumentError(`recvMany takes a positive integer or a typed array that is not empty, got ${String(max)}`)
   return { into: (typeof target === 'number' ? [] : target) as { [index: number]: T }, max }
 }
 

@@ -214,7 +214,6 @@ export class Rendezvous<T> extends Flavor<T> {
     this.spare.get().push(slot)
   }
 
-
   protected dropMessages(): void {
     const { words, region } = this
     for (let slot = load(words, this.base + SLOTS), next = 0; slot !== 0; slot = next) {

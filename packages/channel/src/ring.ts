@@ -33,7 +33,22 @@ import { Agent } from '@heddle/park/internal'
 import { BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
 import { HEAD, HEAD_BYTES, LOST, TAIL } from './layout.js'
 import { EMPTY } from './symbols.js'
-import { claimed, free, FREEING, full, hole, isClaim, isFree, isHole, LAP_BITS, lapsAhead, phaseOfClaim, SENDING, tagOf, TAKING } from './slot-state.js'
+import {
+  claimed,
+  free,
+  FREEING,
+  full,
+  hole,
+  isClaim,
+  isFree,
+  isHole,
+  LAP_BITS,
+  lapsAhead,
+  phaseOfClaim,
+  SENDING,
+  tagOf,
+  TAKING,
+} from './slot-state.js'
 
 /** How often a claim moves the hint on, in slots; a power of 2. */
 const HINT_EVERY = 16
@@ -348,7 +363,8 @@ export class Ring<T> {
     for (let steps = 0; steps < 2 * capacity; steps++) {
       const state = load(words, this.states + index)
       const ahead = lapsAhead(state, lap, lapShift)
-      const passed = ahead > 0 || (ahead === 0 && (end === TAIL ? !isFree(state) : isClaim(state) ? phaseOfClaim(state) !== SENDING : state === hole(lap)))
+      const passed =
+        ahead > 0 || (ahead === 0 && (end === TAIL ? !isFree(state) : isClaim(state) ? phaseOfClaim(state) !== SENDING : state === hole(lap)))
       if (!passed) break
       if (++index === capacity) {
         index = 0

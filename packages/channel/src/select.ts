@@ -21,7 +21,7 @@ import { TimeoutError } from '@heddle/park'
 import {
   Agent,
   block,
-  BLOCKED,
+  type BLOCKED,
   CASE_RECHECK,
   caseOf,
   claim,
@@ -50,7 +50,7 @@ import { BUSY, DONE } from './flavor.js'
 import { Receiver } from './receiver.js'
 import { Sender } from './sender.js'
 import { CLOSED, EMPTY } from './symbols.js'
-import { TimeSource } from './time-source.js'
+import { type TimeSource } from './time-source.js'
 
 /** What a select takes for one key: a receive, a send, a time. */
 export type SelectCase = ReceiverLike | readonly [SenderLike, unknown] | TimeReceiverLike<unknown>
@@ -108,7 +108,8 @@ class Cases {
   constructor(cases: SelectCases) {
     for (const [key, what] of Object.entries(cases)) {
       if ('source' in what) this.times.push({ key, source: what.source })
-      else if (Array.isArray(what)) this.channels.push(channelCase(key, (what as unknown as [Sender<unknown>, unknown])[0], true, (what as unknown as [unknown, unknown])[1]))
+      else if (Array.isArray(what))
+        this.channels.push(channelCase(key, (what as unknown as [Sender<unknown>, unknown])[0], true, (what as unknown as [unknown, unknown])[1]))
       else this.channels.push(channelCase(key, what as unknown as Receiver<unknown>, false, undefined))
     }
     if (this.channels.length > MAX_CASES) throw new InvalidArgumentError(`a select takes at most ${MAX_CASES} channels, got ${this.channels.length}`)
@@ -154,9 +155,11 @@ class Cases {
 }
 
 function channelCase(key: string, end: Endpoint<unknown>, sends: boolean, value: unknown): ChannelCase {
-  if (!(sends ? end instanceof Sender : end instanceof Receiver)) throw new InvalidArgumentError(`select: '${key}' is no receiver, no [sender, value] and no time`)
+  if (!(sends ? end instanceof Sender : end instanceof Receiver))
+    throw new InvalidArgumentError(`select: '${key}' is no receiver, no [sender, value] and no time`)
   const flavor = Endpoint.flavorOf(end)
-  if (!(flavor instanceof Buffered)) throw new InvalidArgumentError(`select: the channel of '${key}' has capacity 0; select takes channels that keep messages`)
+  if (!(flavor instanceof Buffered))
+    throw new InvalidArgumentError(`select: the channel of '${key}' has capacity 0; select takes channels that keep messages`)
   return { key, flavor: flavor as Buffered<unknown>, sends, value }
 }
 
@@ -190,7 +193,13 @@ class SelectOperation extends Operation<Result | undefined> {
   begin(): boolean {
     const { agent, cases, record } = this
     if (this.attempt()) return true
-    if (get(agent.words, record + W_KIND) === KIND_THREAD && cases.channels.length > 0 && agent.spin.until(() => cases.canAttempt()) && this.attempt()) return true
+    if (
+      get(agent.words, record + W_KIND) === KIND_THREAD &&
+      cases.channels.length > 0 &&
+      agent.spin.until(() => cases.canAttempt()) &&
+      this.attempt()
+    )
+      return true
     try {
       for (let i = 0; i < cases.channels.length; i++) {
         const link = agent.acquire(KIND_THREAD)
@@ -211,7 +220,8 @@ class SelectOperation extends Operation<Result | undefined> {
     const { words } = this.agent
     const index = this.record + W_STATE
     let current = state
-    while (caseOf(current) === CASE_RECHECK && compareExchange(words, index, current, inPhase(current, NOTIFIED)) !== current) current = load(words, index)
+    while (caseOf(current) === CASE_RECHECK && compareExchange(words, index, current, inPhase(current, NOTIFIED)) !== current)
+      current = load(words, index)
     this.chosen = caseOf(current) === CASE_RECHECK ? 0 : caseOf(current)
     let done: boolean
     try {
@@ -303,7 +313,8 @@ function limited<O extends WaitOptions>(cases: Cases, options: O | undefined, us
 export function select<C extends SelectCases>(cases: C, options?: BlockingOptions): SelectResult<C> {
   const all = new Cases(cases)
   if (options?.signal !== undefined) throwIfCancelled(options.signal)
-  const found = all.attempt() ?? block(new SelectOperation(Agent.of(all.region), all, true), limited(all, options, deadlineOf(options)), 'selectAsync()')
+  const found =
+    all.attempt() ?? block(new SelectOperation(Agent.of(all.region), all, true), limited(all, options, deadlineOf(options)), 'selectAsync()')
   return found as SelectResult<C>
 }
 

@@ -23,7 +23,7 @@ import { InvalidArgumentError } from '@heddle/atomics'
 import { isOwnerAlive } from '@heddle/atomics/internal'
 import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
-import { BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
+import { type BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
 import { HEAD, LOST, RECEIVER_EPOCH, RECEIVER_OWNER, SENDER_EPOCH, SENDER_OWNER, TAIL } from './layout.js'
 import { Cursor, Ring } from './ring.js'
 import { claimed, free, FREEING, full, hole, isClaim } from './slot-state.js'
@@ -150,7 +150,9 @@ export class SpscRing<T> extends Ring<T> {
     const { tag } = cursor.agent
     const former = load(words, base + owner)
     if (former !== tag && (isOwnerAlive(words, former) || compareExchange(words, base + owner, former, tag) !== former)) {
-      throw new InvalidArgumentError(`another agent ${end === TAIL ? 'sends to' : 'receives from'} this channel: spsc() is for one of each, channel() for many`)
+      throw new InvalidArgumentError(
+        `another agent ${end === TAIL ? 'sends to' : 'receives from'} this channel: spsc() is for one of each, channel() for many`,
+      )
     }
     cursor.epoch = (add(words, base + epoch, 1) + 1) | 0
     if (end === HEAD) this.mend()

@@ -73,7 +73,8 @@ export class TimeReceiver<T> {
 }
 
 function checkTime(name: string, ms: number, least: number): number {
-  if (typeof ms !== 'number' || !(ms >= least)) throw new InvalidArgumentError(`${name} takes a number of milliseconds, ${least === 0 ? '0 or' : 'above 0 and'} more, got ${String(ms)}`)
+  if (typeof ms !== 'number' || !(ms >= least))
+    throw new InvalidArgumentError(`${name} takes a number of milliseconds, ${least === 0 ? '0 or' : 'above 0 and'} more, got ${String(ms)}`)
   return ms
 }
 

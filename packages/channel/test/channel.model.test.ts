@@ -20,7 +20,9 @@ function run(name: string, body: Parameters<typeof model>[1], options: ModelOpti
 
 afterAll(() => {
   for (const { name, bound, executions, states, longest, milliseconds, complete } of reports) {
-    console.log(`${name}: bound ${bound}, ${executions} executions, ${states} states, longest ${longest}, ${Math.round(milliseconds)} ms${complete ? '' : ', cut off'}`)
+    console.log(
+      `${name}: bound ${bound}, ${executions} executions, ${states} states, longest ${longest}, ${Math.round(milliseconds)} ms${complete ? '' : ', cut off'}`,
+    )
   }
 })
 
@@ -137,17 +139,14 @@ test('a receive whose time is over takes nothing; one that took it is in time', 
     ({ region, spawn }) => {
       const ends = pair(region, 1)
       const receivers = [0, 1].map(() =>
-        spawn(
-          () => {
-            try {
-              return [ends.rx.recv({ timeout: 5 })]
-            } catch (error) {
-              if (error instanceof TimeoutError) return []
-              throw error
-            }
-          },
-          ready(region),
-        ),
+        spawn(() => {
+          try {
+            return [ends.rx.recv({ timeout: 5 })]
+          } catch (error) {
+            if (error instanceof TimeoutError) return []
+            throw error
+          }
+        }, ready(region)),
       )
       spawn(() => ends.tx.send(1), ready(region))
       return () => {
@@ -165,18 +164,15 @@ test('a send whose time is over has sent nothing', () => {
     ({ region, spawn }) => {
       const ends = pair(region, 1)
       ends.tx.send(1)
-      const sender = spawn(
-        () => {
-          try {
-            ends.tx.send(2, { timeout: 5 })
-            return [2]
-          } catch (error) {
-            if (error instanceof TimeoutError) return []
-            throw error
-          }
-        },
-        ready(region),
-      )
+      const sender = spawn(() => {
+        try {
+          ends.tx.send(2, { timeout: 5 })
+          return [2]
+        } catch (error) {
+          if (error instanceof TimeoutError) return []
+          throw error
+        }
+      }, ready(region))
       const receiver = spawn(() => ends.rx.recv(), ready(region))
       return () => {
         expect(receiver.result).toBe(1)

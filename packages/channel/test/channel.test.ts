@@ -307,11 +307,12 @@ describe('memory', () => {
     }
     for (let i = 0; i < 5; i++) tx.send(new Uint8Array(5000))
     tx.close('a reason')
+    const stale = rx.toHandle()
     rx.dispose()
     expect(region.stats().used).toBe(used)
     expect(() => tx.send(new Uint8Array())).toThrow(DisposedError)
     expect(() => rx.recv()).toThrow(DisposedError)
-    expect(() => Receiver.fromHandle({ ...rx, heddle: 'Receiver', buffer: region.buffer } as never)).toThrow(DisposedError)
+    expect(() => Receiver.fromHandle(stale)).toThrow(DisposedError)
   })
 
   test('channels go through channels', () => {

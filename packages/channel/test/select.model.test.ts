@@ -71,17 +71,14 @@ test('a select whose time is over has done nothing', () => {
       const [aTx, a] = pair(region)
       const [bTx, b] = pair(region)
       aTx.send(0)
-      const selecting = spawn(
-        () => {
-          try {
-            return select({ send: [aTx, 1], b }, { timeout: 5 }).key
-          } catch (error) {
-            if (error instanceof TimeoutError) return 'none'
-            throw error
-          }
-        },
-        ready(region),
-      )
+      const selecting = spawn(() => {
+        try {
+          return select({ send: [aTx, 1], b }, { timeout: 5 }).key
+        } catch (error) {
+          if (error instanceof TimeoutError) return 'none'
+          throw error
+        }
+      }, ready(region))
       spawn(() => bTx.send(2), ready(region))
       return () => {
         expect(left(a)).toEqual([0])

@@ -4,7 +4,23 @@ import { TimeoutError } from '@heddle/park'
 import { Agent } from '@heddle/park/internal'
 import { Scheduler } from '@heddle/scheduler'
 import { afterEach, beforeEach, describe, expect, expectTypeOf, test } from 'vitest'
-import { after, channel, CLOSED, ClosedError, EMPTY, never, oneshot, type Receiver, select, selectAsync, selectFiber, type Sender, spsc, tick, trySelect } from '../src/index.js'
+import {
+  after,
+  channel,
+  CLOSED,
+  ClosedError,
+  EMPTY,
+  never,
+  oneshot,
+  type Receiver,
+  select,
+  selectAsync,
+  selectFiber,
+  type Sender,
+  spsc,
+  tick,
+  trySelect,
+} from '../src/index.js'
 
 let region: Region
 beforeEach(() => {
