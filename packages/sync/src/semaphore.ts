@@ -95,6 +95,8 @@ export class Semaphore extends SharedObject {
   acquireAsync(k: number, options?: AsyncOptions): Promise<void>
   acquireAsync(k?: number | AsyncOptions, options?: AsyncOptions): Promise<void> {
     const settings = typeof k === 'object' ? k : options
+    const want = typeof k === 'number' ? k : 1
+    if (settings?.signal === undefined && !this.isDisposed && isPermits(want) && tryTake(this.region.words, this.permits, want)) return Promise.resolve()
     return promise(() => this.operation(this.want(k)), settings)
   }
 
@@ -177,8 +179,12 @@ export class Semaphore extends SharedObject {
   }
 }
 
+function isPermits(k: number): boolean {
+  return Number.isInteger(k) && k >= 1
+}
+
 function checkPermits(k: number): void {
-  if (!Number.isInteger(k) || k < 1) throw new InvalidArgumentError(`a number of permits is a positive integer, got ${String(k)}`)
+  if (!isPermits(k)) throw new InvalidArgumentError(`a number of permits is a positive integer, got ${String(k)}`)
 }
 
 function checkCount(n: number, max = MAX_PERMITS): void {
