@@ -54,8 +54,8 @@ const READERS_OFFSET = OPTIONS_OFFSET + 1
  * A lock that many may read under at one time, or one may write under.
  *
  * A waiting writer stops new readers, and a waiting reader has its turn between writers. A reader that dies gives its hold back; a writer
- * that dies poisons. Reading costs two atomic operations and a load each way, so it pays from sections of about a microsecond, or
- * where readers would wait for one another. @example
+ * that dies poisons. Reading costs an atomic operation and a load each way, about twice a Mutex: it pays where sections are long enough that
+ * readers would wait for one another. @example
  * const lock = new RwLock()
  * const reading = lock.tryRead()
  * lock.tryWrite() // undefined
