@@ -17,7 +17,15 @@ interface Call extends Node {
   callee?: Node & Partial<Identifier>
 }
 interface Declaration extends Node {
-  declarations: { init: Node | null }[]
+  declarations: { id: Identifier; init: Node | null }[]
+}
+interface Member extends Node {
+  static: boolean
+  value: Node | null
+}
+interface Class extends Node {
+  id: Identifier | null
+  body: { body: Member[] }
 }
 interface Import extends Node {
   source: { value: string }
@@ -49,6 +57,39 @@ function markPure(code: string): string {
     }
   }
   return places.reverse().reduce((text, at) => `${text.slice(0, at)}/* @__PURE__ */ ${text.slice(at)}`, code)
+}
+
+/**
+ * Lets bundlers drop a class that the application does not use although a static field of it is computed (`static BYTES = 8 + QUEUE_BYTES`):
+ * to them that is a side effect, and a call that is marked pure is none.
+ */
+function wrapClasses(code: string): string {
+  const { body } = parse(code, { ecmaVersion: 'latest', sourceType: 'module' }) as unknown as { body: Node[] }
+  let text = code
+  for (const node of body.reverse()) {
+    const declared = node.type === 'ClassDeclaration' ? { name: (node as Class).id!.name, made: node as Class } : classIn(node)
+    if (declared === undefined || !declared.made.body.body.some(isComputed)) continue
+    const { name, made } = declared
+    // The constant in the middle is what the engine takes the class's name from.
+    const wrapped = `/* @__PURE__ */ (() => { const ${name} = ${code.slice(made.start, made.end)}; return ${name} })()`
+    const declaration = node.type === 'ClassDeclaration' ? `const ${name} = ${wrapped};` : wrapped
+    text = text.slice(0, made.start) + declaration + text.slice(made.end)
+  }
+  return text
+}
+
+/** The class of a `const X = class …`. */
+function classIn(node: Node): { name: string; made: Class } | undefined {
+  if (node.type !== 'VariableDeclaration') return undefined
+  const { declarations } = node as Declaration
+  const [first] = declarations
+  if (declarations.length !== 1 || first?.init?.type !== 'ClassExpression') return undefined
+  return { name: first.id.name, made: first.init as Class }
+}
+
+/** Whether a member of a class is a static field with a value that has to be computed. */
+function isComputed(member: Member): boolean {
+  return member.type === 'PropertyDefinition' && member.static && member.value !== null && member.value.type !== 'Literal'
 }
 
 /**
@@ -87,6 +128,9 @@ export function preset(options: Options & { entry: string[] }): Options {
     sourcemap: true,
     splitting: true,
     ...options,
-    plugins: [{ name: 'droppable and constant', renderChunk: (code) => ({ code: keepConstants(markPure(code)) }) }, ...(options.plugins ?? [])],
+    plugins: [
+      { name: 'droppable and constant', renderChunk: (code) => ({ code: keepConstants(wrapClasses(markPure(code))) }) },
+      ...(options.plugins ?? []),
+    ],
   }
 }

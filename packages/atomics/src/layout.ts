@@ -32,6 +32,8 @@ export const H_AGENTS = 6
 export const H_HEAP = 7
 /** Source of generations for object headers, so that a reused place never repeats one soon. */
 export const H_GENERATION = 16
+/** How many agents have died: who decided to wait while one did looks again (park/operation.ts). */
+export const H_DEATHS = 17
 /** Lock of the allocator: 0 or the holder's tag. */
 export const H_ALLOC_LOCK = 32
 /** First of ROOT_COUNT root slots: byte offsets of structures that a layer keeps one of per region (0: not made yet). */

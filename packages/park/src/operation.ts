@@ -15,17 +15,20 @@
  *            O2 A claim is never dropped: whoever lost the race to give up resumes, and so consumes or passes on what it was given.
  *            O3 A token's link is in place before the flag is looked at, after every (re)entry into WAITING, also one by a waker that
  *               took its choice back: that waker has the owner look again.
+ *            O4 A death that was counted between the decision to wait and WAITING makes it look again: the dead agent may have changed
+ *               what the decision was about, and its reaper had no waiter to tell.
  */
 import { InvalidArgumentError } from '@heddle/atomics'
-import { canBlock } from '@heddle/atomics/internal'
+import { canBlock, H_DEATHS } from '@heddle/atomics/internal'
 import { effect, load, now, set, wait } from '@heddle/atomics/ops'
 import type { Agent, Resumable } from './agent.js'
 import { BlockingNotAllowedError, type ShutdownError, TimeoutError } from './errors.js'
-import { CANCELLED, CASE_TOKEN, GRANTED, KIND_FIBER, KIND_PROMISE, KIND_THREAD, NOTIFIED, W_MAIN, W_STATE, W_WANT, WAITING } from './layout.js'
+import { CANCELLED, CASE_RECHECK, CASE_TOKEN, GRANTED, KIND_FIBER, KIND_PROMISE, KIND_THREAD, NOTIFIED, W_MAIN, W_STATE, W_WANT, WAITING } from './layout.js'
 import { type BlockingOptions, type CancelSignal, deadlineOf, isAbortSignal, type WaitOptions } from './options.js'
 import { enqueueLink, lockQueue, settle, unlockQueue } from './queue.js'
-import { cancel, phaseOf } from './record.js'
+import { cancel, claim, phaseOf } from './record.js'
 import type { Timer } from './timer-wheel.js'
+import { deliver } from './wake.js'
 import { BLOCKED, runningFiber, type Waker } from './waker.js'
 
 /** One operation that may have to wait. Made for one use. */
@@ -53,6 +56,24 @@ export abstract class Operation<T> {
   timedOut?(): boolean
   /** The thread is about to block: offers a claim that this can't use meanwhile to another waiter. True: it waits again and is to look again after. */
   yieldClaim?(): boolean
+}
+
+/** Begins an operation; it may have decided to wait for what an agent that died meanwhile had done already (O4). */
+function begin<T>(operation: Operation<T>): boolean {
+  const deaths = load(operation.agent.words, H_DEATHS)
+  return operation.begin() || lookAtDeaths(operation, deaths)
+}
+
+/** Resumes an operation, likewise. */
+function resume<T>(operation: Operation<T>, state: number): boolean {
+  const deaths = load(operation.agent.words, H_DEATHS)
+  return operation.resume(state) || lookAtDeaths(operation, deaths)
+}
+
+/** The operation waits: has it to look again? @returns false */
+function lookAtDeaths<T>({ agent, record }: Operation<T>, before: number): false {
+  if (load(agent.words, H_DEATHS) !== before && claim(agent.words, record, NOTIFIED, CASE_RECHECK)) deliver(agent, record)
+  return false
 }
 
 /** Whether a state word says that its record was claimed by a waker. */
@@ -104,7 +125,7 @@ export function block<T>(operation: Operation<T>, options: BlockingOptions | und
   let link = 0
   try {
     if (token !== undefined) link = acquireLink(agent, token)
-    if (operation.begin()) return operation.result
+    if (begin(operation)) return operation.result
     if (link !== 0) linkToken(agent, token!, link, record)
     for (;;) {
       if (hasFired(token) && cancel(agent.words, record)) {
@@ -114,7 +135,7 @@ export function block<T>(operation: Operation<T>, options: BlockingOptions | und
       const state = sleepThread(agent, record, until)
       const phase = phaseOf(state)
       if (isClaimed(phase)) {
-        if (operation.resume(state)) return operation.result
+        if (resume(operation, state)) return operation.result
       } else if (phase === CANCELLED) {
         operation.abandon()
         throw token!.reason
@@ -200,7 +221,7 @@ export class Pending<T> implements Resumable {
     let waits = false
     try {
       operation.record = agent.acquire(kind)
-      waits = !operation.begin()
+      waits = !begin(operation)
     } finally {
       // Also when it throws: nothing waits, and nobody knows of its records.
       if (!waits) pending.giveBack()
@@ -303,7 +324,7 @@ export class Pending<T> implements Resumable {
   /** Whether the operation is over; one that throws is settled with its error. */
   private resumeOperation(state: number): boolean {
     try {
-      return this.operation.resume(state)
+      return resume(this.operation, state)
     } catch (error) {
       this.ownFailure = true
       this.fail(error)

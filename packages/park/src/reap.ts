@@ -13,11 +13,12 @@
  *               reaping from the same store that declared the death, and who reaps it begins that slot anew.
  *            D2 A waiter looks at its lock's owner after it became WAITING, and is told to look again after REAPED: it can't sleep
  *               on a lock whose owner is gone.
+ *            D3 Who decided to wait before a death was counted, and became WAITING after the look at the records, sees the count.
  * Rejected   A list of the queues that an agent is working on (`intent`): telling every waiter to look again finds the same queues,
  *            costs nothing while nobody dies, and also covers wakes that were lost between release and claim.
  * Cost       One pass over all waiter records of the region, and a wake for each that waits. Deaths are rare.
  */
-import { compareExchange, load, notify, store } from '@heddle/atomics/ops'
+import { add, compareExchange, load, notify, store } from '@heddle/atomics/ops'
 import {
   A_BLOCKED,
   A_HEIR,
@@ -26,6 +27,7 @@ import {
   A_THREAD,
   agentRecord,
   generationOf,
+  H_DEATHS,
   MAX_GENERATION,
   PHASE_ALIVE,
   PHASE_DEAD,
@@ -155,6 +157,8 @@ function giveBack(agent: Agent, r: number, passed: number[]): void {
  */
 function recheckEverybody(agent: Agent): void {
   const { words, region } = agent
+  // Before the look at the records: who is not WAITING yet will see it after it is.
+  add(words, H_DEATHS, 1)
   forEachRecord(words, region.agents, (r) => {
     const state = load(words, r + W_STATE)
     const phase = phaseOf(state)

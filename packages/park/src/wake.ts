@@ -31,7 +31,8 @@ export function canRun(agent: Agent, main: number): boolean {
 
 /** Marks a claimed waiter ready where that takes a bit. Before the queue's unlock; `deliver` follows after it. */
 export function announce(agent: Agent, main: number): void {
-  if (get(agent.words, main + W_KIND) === KIND_THREAD) return
+  // A reaper announces claims of others too, whose owners may have gone on and use the record anew.
+  if (peek(agent.words, main + W_KIND) === KIND_THREAD) return
   const owner = agentOf(agent.words, main)
   if (owner !== agent.record) setReady(agent.words, owner, main)
 }

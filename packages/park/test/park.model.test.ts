@@ -211,9 +211,8 @@ test('a waker that dies anywhere: the waiter is woken or told to look again', ()
           const agent = Agent.of(region)
           // The body's own agent is 1, thread k is k + 2 as it is made.
           reap(agent, 3, 0)
-          // What it had not done yet is done by whoever takes its place.
-          flag.store(1)
-          queue.unparkOne()
+          // What it had not begun is done by whoever takes its place; the rest is the reaper's.
+          if (flag.compareExchange(0, 1)) queue.unparkOne()
         },
         { ...ready(region), reaper: true },
       )
