@@ -10,7 +10,13 @@ export default {
       project: ['scripts/**/*.{mjs,ts}', 'tests/**/*.ts', '*.{js,mjs,ts}'],
     },
     'packages/*': {
-      entry: ['src/{index,internal,ops,ops-model}.ts', 'test/**/*.{test,test-d}.ts', 'test/fixtures/*.worker.ts', 'test/scenarios/**/*.mjs', 'bench/**/*.{ts,mjs}'],
+      entry: [
+        'src/{index,internal,ops,ops-model}.ts',
+        'test/**/*.{test,test-d}.ts',
+        'test/fixtures/*.worker.ts',
+        'test/scenarios/**/*.mjs',
+        'bench/**/*.{ts,mjs}',
+      ],
       project: ['{src,test,bench}/**/*.{ts,mjs}'],
     },
     litmus: { entry: ['**/*.test.ts', 'fixtures/*.worker.ts'], project: ['**/*.ts'] },

@@ -4,7 +4,12 @@ import { AtomicInt32, type Handle, Region } from '@heddle/atomics'
 import { Barrier, Condvar, Mutex, RwLock, Semaphore } from '@heddle/sync'
 import { type Locks, roles } from '../suites/sync/roles.js'
 
-const { role, data, buffer, handles } = workerData as { role: keyof typeof roles; data: number; buffer: SharedArrayBuffer; handles: Record<string, Handle> }
+const { role, data, buffer, handles } = workerData as {
+  role: keyof typeof roles
+  data: number
+  buffer: SharedArrayBuffer
+  handles: Record<string, Handle>
+}
 const locks: Locks = {
   words: Region.attach(buffer).words,
   data,

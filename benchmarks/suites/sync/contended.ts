@@ -31,7 +31,9 @@ async function start(role: string): Promise<Pair> {
   const handles = Object.fromEntries(
     Object.entries(locks).flatMap(([name, value]) => (typeof value === 'object' && 'toHandle' in value ? [[name, (value as Mutex).toHandle()]] : [])),
   )
-  const worker = new Worker(new URL('../workers/locker.js', import.meta.url), { workerData: { role, data: locks.data, buffer: region.buffer, handles } })
+  const worker = new Worker(new URL('../workers/locker.js', import.meta.url), {
+    workerData: { role, data: locks.data, buffer: region.buffer, handles },
+  })
   await once(worker, 'message')
   return { worker, locks, begun: 0 }
 }
@@ -68,7 +70,12 @@ export const contended: Case = {
   isolation: 'process',
   iterations: 100_000,
   floor: 'bare spin lock',
-  contenders: [both('bare spin lock', 'bare'), both('Mutex', 'mutex', { ns: 60 }), both('RwLock, writing', 'rwWrite'), both('Semaphore(1)', 'semaphore')],
+  contenders: [
+    both('bare spin lock', 'bare'),
+    both('Mutex', 'mutex', { ns: 60 }),
+    both('RwLock, writing', 'rwWrite'),
+    both('Semaphore(1)', 'semaphore'),
+  ],
 }
 
 export const contendedReadMostly: Case = {

@@ -37,7 +37,9 @@ describe('each host is known by its globals', () => {
 })
 
 describe('parallelism', () => {
-  const os = (n: unknown): { getBuiltinModule: () => { availableParallelism: () => unknown } } => ({ getBuiltinModule: () => ({ availableParallelism: () => n }) })
+  const os = (n: unknown): { getBuiltinModule: () => { availableParallelism: () => unknown } } => ({
+    getBuiltinModule: () => ({ availableParallelism: () => n }),
+  })
   it.each([
     [{ navigator: { hardwareConcurrency: 8 }, process: os(4) }, 8],
     [{ process: os(4) }, 4],

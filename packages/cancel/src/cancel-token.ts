@@ -315,7 +315,11 @@ export class CancelToken extends SharedObject implements Listened {
       return
     }
     const aborted = (): void => {
-      if (!this.isDisposed) cancelToken(this, effect(() => signal.reason as unknown))
+      if (!this.isDisposed)
+        cancelToken(
+          this,
+          effect(() => signal.reason as unknown),
+        )
     }
     effect(() => signal.addEventListener('abort', aborted, { once: true }))
     hubOf(Agent.of(this.region)).listen(this, () => effect(() => signal.removeEventListener('abort', aborted)), true)

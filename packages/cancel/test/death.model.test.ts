@@ -80,7 +80,10 @@ describe('a death at every operation of', () => {
         if (died) survivor.reap(victim)
         survivor.be()
         const cancelled = root.token.isCancelled
-        expect(tokens.map((token) => token.isCancelled), `killed at ${n}`).toEqual(tokens.map(() => cancelled))
+        expect(
+          tokens.map((token) => token.isCancelled),
+          `killed at ${n}`,
+        ).toEqual(tokens.map(() => cancelled))
         expect(died || cancelled).toBe(true)
         await settled()
         expect(ended.length).toBe(cancelled ? 12 : 0)
@@ -157,7 +160,10 @@ describe('a death at every operation of', () => {
       if (late) root.dispose()
       await settled()
       survivor.be()
-      expect(ended.map((why) => why instanceof DisposedError), `killed at ${n}`).toEqual([true, true])
+      expect(
+        ended.map((why) => why instanceof DisposedError),
+        `killed at ${n}`,
+      ).toEqual([true, true])
       expect(called).toBe(0)
       top.cancel('top')
       expect(children.map((child) => child.token.isCancelled)).toEqual([false, false, false])
@@ -190,7 +196,10 @@ describe('a death at every operation of', () => {
         const left = [...children.filter((_, index) => index !== which), more]
         left.shift()!.dispose()
         root.cancel('all')
-        expect(left.map((child) => child.token.reason), `killed at ${n}`).toEqual(['all', 'all'])
+        expect(
+          left.map((child) => child.token.reason),
+          `killed at ${n}`,
+        ).toEqual(['all', 'all'])
         for (const child of left) child.dispose()
         survivor.be()
         root.dispose()
@@ -281,7 +290,10 @@ describe('a death at every operation of', () => {
         survivor.reap(victim)
         survivor.be()
         const cancelled = root.token.isCancelled
-        expect(tokens.map((token) => token.isCancelled), `killed at ${half}, ${n}`).toEqual(tokens.map(() => cancelled))
+        expect(
+          tokens.map((token) => token.isCancelled),
+          `killed at ${half}, ${n}`,
+        ).toEqual(tokens.map(() => cancelled))
         root.cancel()
         await settled()
         expect(ended.length).toBe(3)

@@ -79,7 +79,7 @@ describe('a source and its token', () => {
     const source = new CancelSource({ region: small })
     const blocks: number[] = []
     try {
-      for (let bytes = 4096; bytes >= 8; ) {
+      for (let bytes = 4096; bytes >= 8;) {
         try {
           blocks.push(small.alloc(bytes))
         } catch {
@@ -219,7 +219,12 @@ describe('a tree', () => {
   })
 
   test('any: parents may go in any order', () => {
-    for (const order of [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1]]) {
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 2, 0],
+      [0, 2, 1],
+    ]) {
       const sources = [new CancelSource({ region }), new CancelSource({ region })]
       const any = CancelToken.any(sources.map((source) => source.token))
       const all = [...sources, any]

@@ -307,8 +307,11 @@ function limited<O extends WaitOptions>(cases: Cases, options: O | undefined, us
  * @returns `{ key, value }`, or `{ key, closed: true }` when the channel of that case is closed (and, to receive, empty)
  * @throws TimeoutError, the token's reason, BlockingNotAllowedError, InvalidArgumentError, RegionFullError, what the codec of the chosen case throws
  * @example
- * const got = select({ job: jobs, quit: [quits, 1], late: after(1000) })
- * if (got.key === 'job' && !got.closed) work(got.value)
+ * import { utf8 } from '@heddle/atomics'
+ * const [tx, jobs] = channel<string>({ codec: utf8(64) })
+ * tx.trySend('sort')
+ * const got = select({ job: jobs, late: after(1000) })
+ * if (got.key === 'job' && !got.closed) console.log(got.value) // sort
  */
 export function select<C extends SelectCases>(cases: C, options?: BlockingOptions): SelectResult<C> {
   const all = new Cases(cases)

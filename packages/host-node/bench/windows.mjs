@@ -37,4 +37,6 @@ for (let i = 0; i < 200; i++) {
   times.push((performance.now() - begun) * 2)
 }
 times.sort((a, b) => a - b)
-console.log(`one awaited call: median ${quantile(times, 0.5).toFixed(2)} µs, 2nd percentile ${quantile(times, 0.02).toFixed(2)} µs; load ${loadavg()[0].toFixed(1)}`)
+console.log(
+  `one awaited call: median ${quantile(times, 0.5).toFixed(2)} µs, 2nd percentile ${quantile(times, 0.02).toFixed(2)} µs; load ${loadavg()[0].toFixed(1)}`,
+)

@@ -23,7 +23,20 @@ import { canBlock, H_DEATHS } from '@heddle/atomics/internal'
 import { effect, load, now, set, wait } from '@heddle/atomics/ops'
 import type { Agent, Resumable } from './agent.js'
 import { BlockingNotAllowedError, type ShutdownError, TimeoutError } from './errors.js'
-import { CANCELLED, CASE_RECHECK, CASE_TOKEN, GRANTED, KIND_FIBER, KIND_PROMISE, KIND_THREAD, NOTIFIED, W_MAIN, W_STATE, W_WANT, WAITING } from './layout.js'
+import {
+  CANCELLED,
+  CASE_RECHECK,
+  CASE_TOKEN,
+  GRANTED,
+  KIND_FIBER,
+  KIND_PROMISE,
+  KIND_THREAD,
+  NOTIFIED,
+  W_MAIN,
+  W_STATE,
+  W_WANT,
+  WAITING,
+} from './layout.js'
 import { type BlockingOptions, type CancelSignal, deadlineOf, isAbortSignal, type WaitOptions } from './options.js'
 import { enqueueLink, lockQueue, settle, unlockQueue } from './queue.js'
 import { cancel, claim, phaseOf } from './record.js'

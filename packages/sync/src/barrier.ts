@@ -468,5 +468,6 @@ export class Barrier extends SharedObject {
 }
 
 function checkParties(n: number): void {
-  if (!Number.isInteger(n) || n < 1 || n > ARRIVED_MASK) throw new InvalidArgumentError(`a barrier has 1 to ${ARRIVED_MASK} parties, got ${String(n)}`)
+  if (!Number.isInteger(n) || n < 1 || n > ARRIVED_MASK)
+    throw new InvalidArgumentError(`a barrier has 1 to ${ARRIVED_MASK} parties, got ${String(n)}`)
 }

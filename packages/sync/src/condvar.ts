@@ -354,4 +354,3 @@ function limit<O extends WaitOptions>(options: O | undefined): () => O | undefin
   const deadline = now() + timeout
   return () => ({ ...options, timeout: Math.max(0, Math.min(timeout, deadline - now())) })
 }
-

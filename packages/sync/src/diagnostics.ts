@@ -10,7 +10,19 @@
  */
 import { load } from '@heddle/atomics/ops'
 import { agentRecord, ownerId } from '@heddle/atomics/internal'
-import { type Agent, forEachRecordOf, KIND_THREAD, LOCKED_BIT, ownerOf, phaseOf, W_AGENT, W_KIND, W_LOCK, W_STATE, WAITING } from '@heddle/park/internal'
+import {
+  type Agent,
+  forEachRecordOf,
+  KIND_THREAD,
+  LOCKED_BIT,
+  ownerOf,
+  phaseOf,
+  W_AGENT,
+  W_KIND,
+  W_LOCK,
+  W_STATE,
+  WAITING,
+} from '@heddle/park/internal'
 
 /** The lock word that the thread of an agent sleeps on, or 0. `tag` is the agent's. */
 function waitOf(words: Int32Array, tag: number): number {
@@ -32,7 +44,9 @@ function chain(agent: Agent, record: number): string | undefined {
     if ((word & LOCKED_BIT) === 0) return undefined
     const owner = ownerOf(word)
     const place = lock * 4 - 4
-    steps.push(`agent ${ownerId(waiter)}${waiter === tag ? ' (this one)' : ''} waits for the lock at byte ${place}, which agent ${ownerId(owner)} holds`)
+    steps.push(
+      `agent ${ownerId(waiter)}${waiter === tag ? ' (this one)' : ''} waits for the lock at byte ${place}, which agent ${ownerId(owner)} holds`,
+    )
     if (owner === tag) return steps.join('; ')
     waiter = owner
     lock = waitOf(words, owner)

@@ -131,7 +131,8 @@ export class Event extends SharedObject {
 
   /** Refuses while somebody waits. */
   protected override onDispose(): void {
-    if (firstOf(this.region.words, this.state + 1) !== 0) throw new InvalidArgumentError('somebody waits for this event: set it before disposing of it')
+    if (firstOf(this.region.words, this.state + 1) !== 0)
+      throw new InvalidArgumentError('somebody waits for this event: set it before disposing of it')
   }
 
   private get isAuto(): boolean {

@@ -105,5 +105,6 @@ export class Latch extends SharedObject {
 }
 
 function checkCount(n: number, least: number): void {
-  if (!Number.isInteger(n) || n < least || n > MAX_COUNT) throw new InvalidArgumentError(`a latch counts with integers from ${least} to 2^31 - 1, got ${String(n)}`)
+  if (!Number.isInteger(n) || n < least || n > MAX_COUNT)
+    throw new InvalidArgumentError(`a latch counts with integers from ${least} to 2^31 - 1, got ${String(n)}`)
 }

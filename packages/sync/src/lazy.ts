@@ -88,7 +88,8 @@ export class Lazy<T> extends SharedObject {
   }
 
   private run(): T {
-    if (this.make === undefined) throw new InvalidArgumentError('this Lazy was opened without its function, and nobody has made the value yet: pass the function to fromHandle')
+    if (this.make === undefined)
+      throw new InvalidArgumentError('this Lazy was opened without its function, and nobody has made the value yet: pass the function to fromHandle')
     return this.make()
   }
 }

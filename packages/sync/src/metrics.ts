@@ -72,5 +72,11 @@ export function readMetrics(region: Region, at: number): LockMetrics {
   if (at === 0) throw new InvalidArgumentError('this region keeps no metrics: make it with Region.create({ metrics: true })')
   const first = at >> 3
   const read = (index: number): number => Number(load64(region.words64, first + index))
-  return { acquisitions: read(ACQUISITIONS), contended: read(CONTENDED), parked: read(PARKED), waitTime: read(WAITED) / 1000, holdTime: read(HELD) / 1000 }
+  return {
+    acquisitions: read(ACQUISITIONS),
+    contended: read(CONTENDED),
+    parked: read(PARKED),
+    waitTime: read(WAITED) / 1000,
+    holdTime: read(HELD) / 1000,
+  }
 }

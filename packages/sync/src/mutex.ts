@@ -279,7 +279,8 @@ export class Mutex extends SharedObject implements Lockable {
     // Declared dead and taken over meanwhile: nothing to give back.
     if (ownerOf(word) !== agent.tag) return
     if ((word & OBSERVED_BIT) !== 0) countReleased(this.region, this.options & METRICS_MASK)
-    if (word !== (agent.tag | OBSERVED_BIT) || compareExchange(agent.words, this.state, word, OBSERVED_BIT) !== word) release(agent, this.state, agent.tag)
+    if (word !== (agent.tag | OBSERVED_BIT) || compareExchange(agent.words, this.state, word, OBSERVED_BIT) !== word)
+      release(agent, this.state, agent.tag)
   }
 
   private format({ poison }: Pick<MutexOptions, 'poison'>): void {

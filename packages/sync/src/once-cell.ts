@@ -13,7 +13,21 @@ import { type Codec, DisposedError, type Handle, InvalidArgumentError, Region, S
 import { isOwnerGone, kindBytes, Place, readKind, writeKind } from '@heddle/atomics/internal'
 import { get, load, set, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, block, claimMany, deliver, FiberWait, firstOf, GRANTED, LOCKED_BIT, lockQueue, phaseOf, promise, QUEUE_BYTES, unlockQueue } from '@heddle/park/internal'
+import {
+  Agent,
+  block,
+  claimMany,
+  deliver,
+  FiberWait,
+  firstOf,
+  GRANTED,
+  LOCKED_BIT,
+  lockQueue,
+  phaseOf,
+  promise,
+  QUEUE_BYTES,
+  unlockQueue,
+} from '@heddle/park/internal'
 import { LockOperation, release, tryAcquire } from './lock-operation.js'
 
 /** Settings of a new cell. */

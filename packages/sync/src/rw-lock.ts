@@ -27,7 +27,20 @@ import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle
 import { isOwnerGone, Place } from '@heddle/atomics/internal'
 import { and, compareExchange, get, load, now, or, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, block, DoneFiber, FiberWait, type Hold, LOCKED_BIT, OBSERVED_BIT, ownerOf, PARKED_BIT, POISONED_BIT, promise, QUEUE_BYTES } from '@heddle/park/internal'
+import {
+  Agent,
+  block,
+  DoneFiber,
+  FiberWait,
+  type Hold,
+  LOCKED_BIT,
+  OBSERVED_BIT,
+  ownerOf,
+  PARKED_BIT,
+  POISONED_BIT,
+  promise,
+  QUEUE_BYTES,
+} from '@heddle/park/internal'
 import { NotOwnerError, PoisonedError } from './errors.js'
 import type { Guard } from './guard.js'
 import { release, tryAcquire } from './lock-operation.js'
@@ -284,7 +297,8 @@ export class RwLock extends SharedObject implements RwWords {
   clearPoison(): void {
     const agent = this.agent()
     const word = load(agent.words, this.state)
-    if (ownerOf(word) !== agent.tag || (word & WRITING_BIT) === 0) throw new NotOwnerError('clear the poison while you have the right to write: the guard of the PoisonedError that write() threw does')
+    if (ownerOf(word) !== agent.tag || (word & WRITING_BIT) === 0)
+      throw new NotOwnerError('clear the poison while you have the right to write: the guard of the PoisonedError that write() threw does')
     and(agent.words, this.state, ~POISONED_BIT)
   }
 
@@ -376,7 +390,8 @@ export class RwLock extends SharedObject implements RwWords {
     const { words } = this.region
     const word = load(words, this.state)
     const held = (word & LOCKED_BIT) !== 0 && !isOwnerGone(words, word)
-    if (held || (word & PARKED_BIT) !== 0 || !isClear(this)) throw new InvalidArgumentError('the lock is held or waited for: release it before disposing of it')
+    if (held || (word & PARKED_BIT) !== 0 || !isClear(this))
+      throw new InvalidArgumentError('the lock is held or waited for: release it before disposing of it')
     const metrics = this.options & METRICS_MASK
     if (metrics !== 0) this.region.free(metrics)
   }

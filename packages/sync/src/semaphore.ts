@@ -96,7 +96,8 @@ export class Semaphore extends SharedObject {
   acquireAsync(k?: number | AsyncOptions, options?: AsyncOptions): Promise<void> {
     const settings = typeof k === 'object' ? k : options
     const want = typeof k === 'number' ? k : 1
-    if (settings?.signal === undefined && !this.isDisposed && isPermits(want) && tryTake(this.region.words, this.permits, want)) return Promise.resolve()
+    if (settings?.signal === undefined && !this.isDisposed && isPermits(want) && tryTake(this.region.words, this.permits, want))
+      return Promise.resolve()
     return promise(() => this.operation(this.want(k)), settings)
   }
 
@@ -188,6 +189,7 @@ function checkPermits(k: number): void {
 }
 
 function checkCount(n: number, max = MAX_PERMITS): void {
-  if (!Number.isInteger(max) || max < 1 || max > MAX_PERMITS) throw new InvalidArgumentError(`max must be an integer from 1 to 2^30 - 1, got ${String(max)}`)
+  if (!Number.isInteger(max) || max < 1 || max > MAX_PERMITS)
+    throw new InvalidArgumentError(`max must be an integer from 1 to 2^30 - 1, got ${String(max)}`)
   if (!Number.isInteger(n) || n < 0 || n > max) throw new InvalidArgumentError(`a semaphore begins with 0 to ${max} permits, got ${String(n)}`)
 }

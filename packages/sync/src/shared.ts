@@ -67,7 +67,13 @@ export class Shared<T, V = T> extends SharedObject {
   }
 
   /** Makes one in `Shared.bytes(codec)` zeroed bytes that the caller owns, aligned to 8. */
-  static init<T, V = T>(region: Region, at: number, codec: ViewCodec<T, V> | Codec<T>, value: T, options: Pick<RwLockOptions, 'poison'> = {}): Shared<T, V> {
+  static init<T, V = T>(
+    region: Region,
+    at: number,
+    codec: ViewCodec<T, V> | Codec<T>,
+    value: T,
+    options: Pick<RwLockOptions, 'poison'> = {},
+  ): Shared<T, V> {
     const place = Place.format(region, at, Shared, Shared.bytes(codec))
     RwLock.init(region, at + LOCK_AT, options)
     format(region, at, codec, value)

@@ -80,7 +80,8 @@ export class SpinMutex extends SharedObject implements Lockable {
     for (;;) {
       const guard = this.attempt(agent)
       if (guard !== undefined) return guard
-      if (ownerOf(load(agent.words, this.state)) === agent.tag) throw new DeadlockError('this agent holds the spin mutex already, and would spin for ever')
+      if (ownerOf(load(agent.words, this.state)) === agent.tag)
+        throw new DeadlockError('this agent holds the spin mutex already, and would spin for ever')
       pause()
     }
   }

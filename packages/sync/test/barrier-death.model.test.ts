@@ -33,7 +33,8 @@ describe('a death at every operation of', () => {
         const died = await scene.kill(() => void barrier.waitAsync().catch(() => undefined))
         // Before it arrived nobody knows of it: they wait for another.
         if (scene.ended.length === 0) expect(barrier.waiting, `killed at ${scene.n}`).toBe(2)
-        else expect([['done', 'done'].join(), ['BrokenBarrierError', 'BrokenBarrierError'].join()], `killed at ${scene.n}`).toContain(scene.ended.join())
+        else
+          expect([['done', 'done'].join(), ['BrokenBarrierError', 'BrokenBarrierError'].join()], `killed at ${scene.n}`).toContain(scene.ended.join())
         if (!died) expect(scene.ended).toEqual(['done', 'done'])
         await expectUsable(scene, barrier)
         return died

@@ -19,10 +19,18 @@ function stage(): { condvar: Condvar; mutex: Mutex } {
 
 describe.each(modes)('Condvar, %s', (mode) => {
   /** Takes the mutex in this mode, and begins a wait on the condvar there. */
-  async function begin(condvar: Condvar, mutex: Mutex, ...options: unknown[]): Promise<{ guard: Outcome; wait: Promise<Outcome>; call: { ended: boolean } }> {
+  async function begin(
+    condvar: Condvar,
+    mutex: Mutex,
+    ...options: unknown[]
+  ): Promise<{ guard: Outcome; wait: Promise<Outcome>; call: { ended: boolean } }> {
     const guard = await all.call(mode, mutex, 'lock')
     const call = { ended: false }
-    const wait = (mode === 'thread' ? all.callInLast(condvar, 'wait', guard.asArgument, ...options) : all.call(mode, condvar, 'wait', guard.asArgument, ...options)) as Promise<Outcome>
+    const wait = (
+      mode === 'thread'
+        ? all.callInLast(condvar, 'wait', guard.asArgument, ...options)
+        : all.call(mode, condvar, 'wait', guard.asArgument, ...options)
+    ) as Promise<Outcome>
     void wait.then(() => (call.ended = true))
     return { guard, wait, call }
   }

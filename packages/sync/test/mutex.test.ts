@@ -224,7 +224,11 @@ describe('Mutex', () => {
     const mine = one.lock()
     const waiting = all.callInLast(one, 'lock')
     await all.waiting(1)
-    expect(() => two.lock()).toThrow(new RegExp(`agent \\d+ \\(this one\\) waits for the lock at byte ${two.at}, which agent (\\d+) holds; agent \\1 waits for the lock at byte ${one.at}`))
+    expect(() => two.lock()).toThrow(
+      new RegExp(
+        `agent \\d+ \\(this one\\) waits for the lock at byte ${two.at}, which agent (\\d+) holds; agent \\1 waits for the lock at byte ${one.at}`,
+      ),
+    )
     mine.release()
     await (await waiting).release()
     await theirs.release()
@@ -241,7 +245,11 @@ describe('SpinMutex', () => {
     expect(() => mutex.lock()).toThrow(DeadlockError)
     guard.release()
     expect(() => guard.release()).toThrow(NotOwnerError)
-    expect(() => mutex.withLock(() => { throw new Error('section') })).toThrow('section')
+    expect(() =>
+      mutex.withLock(() => {
+        throw new Error('section')
+      }),
+    ).toThrow('section')
     expect(mutex.isLocked).toBe(false)
     await all.call('thread', mutex, 'lock')
     expect(mutex.isLocked).toBe(true)

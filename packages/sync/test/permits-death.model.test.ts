@@ -45,7 +45,7 @@ describe('a death at every operation of', () => {
       scene.expectNoRecords()
       return died
     })
-      expect(deaths, 'a look at the header, a load, a compare-exchange').toBe(3)
+    expect(deaths, 'a look at the header, a load, a compare-exchange').toBe(3)
   })
 
   test('Semaphore.acquireAsync in front of another: the other gets what is there', async () => {

@@ -18,7 +18,9 @@ function run(name: string, body: Parameters<typeof model>[1], options: ModelOpti
 
 afterAll(() => {
   for (const { name, bound, executions, states, longest, milliseconds, complete } of reports)
-    console.log(`${name}: bound ${bound}, ${executions} executions, ${states} states, longest ${longest}, ${Math.round(milliseconds)} ms${complete ? '' : ', cut off'}`)
+    console.log(
+      `${name}: bound ${bound}, ${executions} executions, ${states} states, longest ${longest}, ${Math.round(milliseconds)} ms${complete ? '' : ', cut off'}`,
+    )
 })
 
 /** Makes the thread's agent before the others start, with a chunk of records and its log of holds. */
@@ -260,19 +262,25 @@ test('RwLock: a writer and two readers', () => {
     ({ region, spawn }) => {
       const lock = new RwLock({ region })
       const word = plainWord(region)
-      spawn(() => {
-        const guard = lock.write()
-        word.add()
-        word.add()
-        guard.release()
-      }, ready(region, lock))
-      const readers = [0, 1].map(() =>
-        spawn(() => {
-          const guard = lock.read()
-          const seen = word.value()
+      spawn(
+        () => {
+          const guard = lock.write()
+          word.add()
+          word.add()
           guard.release()
-          return seen
-        }, ready(region, lock)),
+        },
+        ready(region, lock),
+      )
+      const readers = [0, 1].map(() =>
+        spawn(
+          () => {
+            const guard = lock.read()
+            const seen = word.value()
+            guard.release()
+            return seen
+          },
+          ready(region, lock),
+        ),
       )
       return () => {
         for (const { result } of readers) expect([0, 2]).toContain(result)
@@ -290,20 +298,26 @@ test('RwLock: an upgrade against a reader and a writer', () => {
     ({ region, spawn }) => {
       const lock = new RwLock({ region })
       const word = plainWord(region)
-      spawn(() => {
-        const reading = lock.upgradableRead()
-        const before = word.value()
-        const writing = reading.upgrade()
-        expect(word.value()).toBe(before)
-        word.add()
-        writing.downgrade().release()
-      }, ready(region, lock))
+      spawn(
+        () => {
+          const reading = lock.upgradableRead()
+          const before = word.value()
+          const writing = reading.upgrade()
+          expect(word.value()).toBe(before)
+          word.add()
+          writing.downgrade().release()
+        },
+        ready(region, lock),
+      )
       spawn(() => lock.read().release(), ready(region, lock))
-      spawn(() => {
-        const guard = lock.write()
-        word.add()
-        guard.release()
-      }, ready(region, lock))
+      spawn(
+        () => {
+          const guard = lock.write()
+          word.add()
+          guard.release()
+        },
+        ready(region, lock),
+      )
       return () => {
         expect([word.value(), lock.isReadLocked, lock.isWriteLocked]).toEqual([2, false, false])
         expectNoRecords(region)

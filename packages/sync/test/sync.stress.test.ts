@@ -28,7 +28,13 @@ class Stage {
     this.mutexes = [new Mutex({ region }), new Mutex({ region })]
     this.rw = new RwLock({ region })
     this.semaphore = new Semaphore(PERMITS, { region })
-    Object.assign(this.objects, { mutex0: this.mutexes[0], mutex1: this.mutexes[1], rw: this.rw, semaphore: this.semaphore, condvar: new Condvar({ region }) })
+    Object.assign(this.objects, {
+      mutex0: this.mutexes[0],
+      mutex1: this.mutexes[1],
+      rw: this.rw,
+      semaphore: this.semaphore,
+      condvar: new Condvar({ region }),
+    })
   }
 
   start(seed: number): { worker: Worker; idle: Promise<void>; exited: Promise<void> } {

@@ -2,7 +2,26 @@
 import { f64, i32, struct } from '@heddle/atomics'
 import type { FiberOperation } from '@heddle/park'
 import { expectTypeOf } from 'vitest'
-import { Barrier, type BarrierPassage, Condvar, Event, type Guard, Lazy, type Lockable, Mutex, type MutexGuard, OnceCell, type ReadGuard, ReentrantMutex, RwLock, Semaphore, Shared, SpinMutex, type UpgradableGuard, type WriteGuard } from '../src/index.js'
+import {
+  Barrier,
+  type BarrierPassage,
+  Condvar,
+  Event,
+  type Guard,
+  Lazy,
+  type Lockable,
+  Mutex,
+  type MutexGuard,
+  OnceCell,
+  type ReadGuard,
+  ReentrantMutex,
+  RwLock,
+  Semaphore,
+  Shared,
+  SpinMutex,
+  type UpgradableGuard,
+  type WriteGuard,
+} from '../src/index.js'
 
 const mutex = new Mutex()
 expectTypeOf(mutex.lock()).toEqualTypeOf<MutexGuard>()

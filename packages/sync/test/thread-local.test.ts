@@ -6,7 +6,9 @@ import { expect, test } from 'vitest'
 
 test('each agent makes its own value, and disposes of it when it ends', async () => {
   const disposed = new AtomicInt32({ region: Region.create({ bytes: 1 << 20 }) })
-  const workers = [0, 1].map(() => new Worker(new URL('.fixtures/thread-local.js', import.meta.url), { workerData: { disposed: disposed.toHandle() } }))
+  const workers = [0, 1].map(
+    () => new Worker(new URL('.fixtures/thread-local.js', import.meta.url), { workerData: { disposed: disposed.toHandle() } }),
+  )
   const ended = workers.map((worker) => once(worker, 'exit'))
   for (const worker of workers) expect((await once(worker, 'message'))[0]).toEqual([10, 10, 1])
   await Promise.all(ended)

@@ -160,7 +160,10 @@ export class Modes {
       release: async () => {
         ;(value as { release(): void }).release()
       },
-      guard: (verb, ...args) => (typeof (value as Record<string, unknown>)[`${verb}Async`] === 'function' ? this.local(mode, value as object, verb, args) : this.plain(mode, value, verb, args)),
+      guard: (verb, ...args) =>
+        typeof (value as Record<string, unknown>)[`${verb}Async`] === 'function'
+          ? this.local(mode, value as object, verb, args)
+          : this.plain(mode, value, verb, args),
       asArgument: value,
     }
   }
