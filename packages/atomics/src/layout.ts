@@ -34,6 +34,8 @@ export const H_HEAP = 7
 export const H_GENERATION = 16
 /** How many agents have died: who decided to wait while one did looks again (park/operation.ts). */
 export const H_DEATHS = 17
+/** How many agents spin for longer than a moment (park/spin.ts); a line of its own. */
+export const H_SPINNING = 80
 /** Lock of the allocator: 0 or the holder's tag. */
 export const H_ALLOC_LOCK = 32
 /** First of ROOT_COUNT root slots: byte offsets of structures that a layer keeps one of per region (0: not made yet). */
@@ -89,6 +91,8 @@ export const A_PENDING_OWNER = 38
 /** Word index of the token node that this agent is cancelling, and its header; 0: none. See park's cancel-tree.ts. */
 export const A_CANCELLING = 39
 export const A_CANCELLING_HEADER = 40
+/** 1 while the agent is counted in H_SPINNING. */
+export const A_SPINNING = 47
 /** Middle level of the ready bitmap: 32 words, one bit for each chunk of waiters. */
 export const A_READY_MIDDLE = 48
 

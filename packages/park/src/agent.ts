@@ -51,7 +51,7 @@ export class Agent {
   readonly record: number
   readonly slab: Slab
   readonly wheel = new TimerWheel()
-  readonly spin = new SpinBudget()
+  readonly spin: SpinBudget
   /** Its log of shared holds, once it has one (holds.ts). */
   holds: object | undefined = undefined
   /** By record number: who is to be told. */
@@ -84,6 +84,7 @@ export class Agent {
     this.generation = identity.generation
     this.tag = identity.tag
     this.record = identity.at >> 2
+    this.spin = new SpinBudget(this.words, this.record)
     // Not again, once it was declared dead: its slot may be somebody else's.
     this.assertAlive()
     store(

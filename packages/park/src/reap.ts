@@ -18,16 +18,18 @@
  *            costs nothing while nobody dies, and also covers wakes that were lost between release and claim.
  * Cost       One pass over all waiter records of the region, and a wake for each that waits. Deaths are rare.
  */
-import { add, compareExchange, load, notify, store } from '@heddle/atomics/ops'
+import { add, compareExchange, exchange, load, notify, store } from '@heddle/atomics/ops'
 import {
   A_BLOCKED,
   A_HEIR,
   A_MODE,
+  A_SPINNING,
   A_STATUS,
   A_THREAD,
   agentRecord,
   generationOf,
   H_DEATHS,
+  H_SPINNING,
   MAX_GENERATION,
   PHASE_ALIVE,
   PHASE_DEAD,
@@ -109,6 +111,7 @@ function finish(agent: Agent, id: number, generation: number): void {
   store(words, record + A_STATUS, statusOf(agent, generation, PHASE_REAPED))
   recheckEverybody(agent)
   reapTheReaped(agent, id)
+  if (exchange(words, record + A_SPINNING, 0) === 1) add(words, H_SPINNING, -1)
   store(words, record + A_BLOCKED, 0)
   store(words, record + A_THREAD, 0)
   store(words, record + A_STATUS, generation === MAX_GENERATION ? PHASE_RETIRED : ((generation + 1) << STATUS_SHIFT) | PHASE_FREE)

@@ -8,9 +8,12 @@
  *            wait spins for PROBE_US all the same: the other side has to be woken first, which takes longer than MIN_US, so two agents
  *            that once fell asleep would else never find out that they could meet awake. With one core it is 0.
  *            What is seen only after the budget was over does not count: then this thread was not running, the other had its core.
+ *            With as many agents spinning as there are cores, whoever is waited for can't be running: straight to sleep. The count is a
+ *            hint; a spinner that dies is taken off it by its reaper, unless it died within the two operations around the count.
  * Progress   In the worst case, when it never pays, a wait costs MIN_US + PROBE_US / PROBE more.
  */
-import { limits, now, pause } from '@heddle/atomics/ops'
+import { A_SPINNING, H_SPINNING } from '@heddle/atomics/internal'
+import { add, limits, now, pause, store } from '@heddle/atomics/ops'
 import { getHost } from './host.js'
 
 const MIN_US = 2
@@ -25,26 +28,51 @@ const ROUNDS = 32
 export class SpinBudget {
   private budgetUs = MAX_US
   private waits = 0
-  private readonly alone = getHost().parallelism < 2
+  private readonly cores = getHost().parallelism
+
+  constructor(
+    private readonly words: Int32Array,
+    /** Word index of the agent's record. */
+    private readonly record: number,
+  ) {}
 
   /** Spins until `seen()` is true or the budget is used up; says which. */
   until(seen: () => boolean): boolean {
     if (seen()) return true
-    if (this.alone) return false
+    if (this.cores < 2) return false
     const start = now()
     const budget = ++this.waits % PROBE === 0 ? PROBE_US : this.budgetUs
     const rounds = Math.min(ROUNDS, limits.spin)
+    let counted = false
     for (let total = 0; total < limits.spin; total += rounds) {
       for (let round = 0; round < rounds; round++) {
         pause()
         if (seen()) {
           if ((now() - start) * 1000 < budget + PROBE_US) this.budgetUs = MAX_US
+          if (counted) this.leave()
           return true
         }
       }
       if ((now() - start) * 1000 >= budget) break
+      // What comes within the first rounds is not worth the count.
+      if (!counted && total + rounds < limits.spin) {
+        counted = true
+        if (this.join() >= this.cores) break
+      }
     }
+    if (counted) this.leave()
     this.budgetUs = Math.max(MIN_US, this.budgetUs / 2)
     return false
+  }
+
+  /** Counts this agent among the spinners; returns how many there were. */
+  private join(): number {
+    store(this.words, this.record + A_SPINNING, 1)
+    return add(this.words, H_SPINNING, 1)
+  }
+
+  private leave(): void {
+    add(this.words, H_SPINNING, -1)
+    store(this.words, this.record + A_SPINNING, 0)
   }
 }

@@ -1,6 +1,7 @@
 /** Engines and agents that lack something: no blocking, no `waitAsync`, one core; and an agent that was declared dead and runs on. */
 import { getEventListeners } from 'node:events'
 import { AtomicInt32, type Region } from '@heddle/atomics'
+import { A_SPINNING, H_SPINNING } from '@heddle/atomics/internal'
 import { store } from '@heddle/atomics/ops'
 import { install, nativeOps, type Ops } from '@heddle/atomics/ops-model'
 import { BlockingNotAllowedError, currentAgent, Parker, setHost, ShutdownError, sleep, sleepAsync, waitOn, WaitQueue } from '@heddle/park'
@@ -108,6 +109,8 @@ describe('spinning (W7)', () => {
     micros = 0
     setUp({ now: () => micros / 1000, pause: () => void micros++ })
   })
+  const words = new Int32Array(new SharedArrayBuffer(1024))
+  const newBudget = (): SpinBudget => new SpinBudget(words, 128)
   const spin = (budget: SpinBudget, after = Infinity): number => {
     let looks = 0
     budget.until(() => ++looks > after)
@@ -116,7 +119,7 @@ describe('spinning (W7)', () => {
 
   test('is bounded, shorter when it does not pay, and longer again when it does', () => {
     setHost({ ...getHost(), parallelism: 2 })
-    const budget = new SpinBudget()
+    const budget = newBudget()
     const looks = Array.from({ length: 10 }, () => spin(budget))
     // 50 µs at first, at 1 µs a look, and then half each time.
     expect(looks[0]).toBeLessThan(50 + 40)
@@ -130,10 +133,31 @@ describe('spinning (W7)', () => {
     expect(Math.max(...later)).toBeLessThan(100 + 40)
   })
 
+  test('with as many agents spinning as there are cores, it goes to sleep after a first look', () => {
+    setHost({ ...getHost(), parallelism: 2 })
+    expect(spin(newBudget())).toBeGreaterThan(40)
+    words[H_SPINNING] = 2
+    expect(spin(newBudget())).toBeLessThan(40)
+    expect(words[H_SPINNING], 'not counted any more').toBe(2)
+    words[H_SPINNING] = 1
+    expect(spin(newBudget())).toBeGreaterThan(40)
+    expect(words[H_SPINNING]).toBe(1)
+    words[H_SPINNING] = 0
+  })
+
+  test('a spinner that dies is not counted for ever', () => {
+    const survivor = new Actor(region)
+    const victim = new Actor(region)
+    region.words[H_SPINNING] = 1
+    region.words[victim.agent.record + A_SPINNING] = 1
+    survivor.reap(victim)
+    expect(region.words[H_SPINNING]).toBe(0)
+  })
+
   test('with one core there is none', () => {
     setHost({ ...getHost(), parallelism: 1 })
-    expect(spin(new SpinBudget())).toBe(1)
-    expect(new SpinBudget().until(() => true)).toBe(true)
+    expect(spin(newBudget())).toBe(1)
+    expect(newBudget().until(() => true)).toBe(true)
   })
 })
 
