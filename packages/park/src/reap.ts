@@ -18,7 +18,7 @@
  *            costs nothing while nobody dies, and also covers wakes that were lost between release and claim.
  * Cost       One pass over all waiter records of the region, and a wake for each that waits. Deaths are rare.
  */
-import { add, compareExchange, exchange, load, notify, store } from '@heddle/atomics/ops'
+import { add, compareExchange, exchange, get, load, notify, store } from '@heddle/atomics/ops'
 import {
   A_BLOCKED,
   A_HEIR,
@@ -44,7 +44,22 @@ import type { Region } from '@heddle/atomics'
 import type { Agent } from './agent.js'
 import { finishCancelOf } from './cancel-tree.js'
 import { returnHolds } from './holds.js'
-import { BELL, CANCELLED, CASE_RECHECK, CASE_TOKEN, FREE, GRANTED, NOTIFIED, W_LOCK, W_QUEUE, W_STATE, W_TOKEN, WAITING } from './layout.js'
+import {
+  BELL,
+  CANCELLED,
+  CASE_RECHECK,
+  CASE_TOKEN,
+  FREE,
+  GRANTED,
+  NOTIFIED,
+  W_KEY,
+  W_LINKED,
+  W_LOCK,
+  W_QUEUE,
+  W_STATE,
+  W_TOKEN,
+  WAITING,
+} from './layout.js'
 import { revokeFrom } from './lock-word.js'
 import { lockQueue, settle, unlockQueue } from './queue.js'
 import { raiseAll } from './ready.js'
@@ -144,14 +159,32 @@ function giveBack(agent: Agent, r: number, passed: number[]): void {
   if (q !== 0 && phase !== BELL) {
     settle(agent, r)
     if (phase === NOTIFIED && caseOf(state) !== CASE_RECHECK) {
-      lockQueue(agent, q)
-      const next = claimOne(agent, q, load(words, r + W_TOKEN))
-      unlockQueue(agent, q)
+      const next = isWaitedIn(agent, q) ? passOn(agent, q, r) : 0
       if (next !== 0) passed.push(next)
     }
     if (phase === GRANTED) revokeFrom(words, load(words, r + W_LOCK), r)
   }
   release(words, r)
+}
+
+/** Whether anybody else waits in a queue. If not, the queue may have been disposed of since, and its words be somebody else's: they are left alone. */
+function isWaitedIn({ words, region }: Agent, q: number): boolean {
+  let found = false
+  forEachRecord(words, region.agents, (r) => {
+    found ||= load(words, r + W_LINKED) === 1 && load(words, r + W_QUEUE) === q
+  })
+  return found
+}
+
+/** The notify that a dead waiter had got goes to the next one in its queue, for the same key. @returns its record, or 0 */
+function passOn(agent: Agent, q: number, dead: number): number {
+  const { words } = agent
+  // Its owner is dead, and keys of linked records are written before they are linked: plain reads.
+  const key = get(words, dead + W_KEY)
+  lockQueue(agent, q)
+  const next = claimOne(agent, q, load(words, dead + W_TOKEN), key === 0 ? undefined : (r) => get(words, r + W_KEY) === key)
+  unlockQueue(agent, q)
+  return next
 }
 
 /**

@@ -134,6 +134,27 @@ describe('a death at every operation of', () => {
     expect(ended).toEqual(['unparked'])
   })
 
+  test('a wait on a cell that had been chosen: the notify goes to the same cell, not to another in its bucket', async () => {
+    const { region, survivor, other, victim } = stage()
+    survivor.be()
+    const cell = new AtomicInt32({ region })
+    // Another cell whose waiters are in the same queue.
+    const bucket = (at: number): number => Math.imul(at >> 2, 0x9e3779b1) >>> 24
+    let stranger = new AtomicInt32({ region })
+    while (bucket(stranger.valueAt) !== bucket(cell.valueAt)) stranger = new AtomicInt32({ region })
+    victim.be()
+    void waitOnAsync(cell, 0)
+    other.be()
+    const outcomes: string[] = []
+    void waitOnAsync(stranger, 0).then(() => outcomes.push('stranger'))
+    void waitOnAsync(cell, 0).then(() => outcomes.push('same cell'))
+    survivor.be()
+    expect(notify(cell, 1)).toBe(1)
+    survivor.reap(victim)
+    await settled()
+    expect(outcomes).toEqual(['same cell'])
+  })
+
   test('notify on a cell', async () => {
     const deaths = await atEveryOperation(async (n) => {
       const { region, survivor, other, victim } = stage()
@@ -224,6 +245,8 @@ describe('a death at every operation of', () => {
       survivor.be()
       await settled()
       expect(ended, `killed at ${n}`).toEqual(['unparked'])
+      // A queue's lock that died with its holder is recovered by whoever needs it next.
+      expect(queue.unparkOne()).toBe(false)
       expect(queue.hasWaiters).toBe(false)
       expect(other.agent.slab.used + (died ? 0 : third.agent.slab.used)).toBe(0)
       return died
