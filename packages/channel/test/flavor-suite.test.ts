@@ -1,0 +1,8 @@
+/** The list that every flavour of channel has to pass. */
+import { channel, mpsc, oneshot, spsc } from '../src/index.js'
+import { flavorSuite } from './support/flavor-suite.js'
+
+flavorSuite({ name: 'channel', make: channel })
+flavorSuite({ name: 'spsc', make: spsc, senders: 'one', receivers: 'one' })
+flavorSuite({ name: 'mpsc', make: mpsc })
+flavorSuite({ name: 'oneshot', make: oneshot, keeps: () => 1, once: true })
