@@ -3,9 +3,11 @@
  *
  * Source     java.util.concurrent.locks.ReentrantLock; Python's threading.RLock.
  * Layout     +0 header · +4 mutex (mutex.ts, with a header of its own) · then depth · then the owner: 0 the thread itself, or a number that
- *            the agent gave to its fiber
- * Invariants M1 Depth and owner are written by the agent that holds the mutex: plain words. After a death they are stale, and written anew
- *               by whoever takes the mutex over.
+ *            the agent gave to its fiber · then the agent that these two are of: its tag, 0 for none
+ * Invariants M1 Depth, owner and agent are written by the agent that holds the mutex: plain words. What a dead one left there names it, and
+ *               nobody else; whoever takes the mutex over writes them anew.
+ *            M2 The agent's tag is there from the moment that one of its owners has the mutex, and gone before the mutex is free. While the
+ *               mutex is one of its fibers' that was not run yet, nobody owns it.
  */
 import { type Handle, Region, SharedObject } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
@@ -20,6 +22,7 @@ import { Mutex, MutexGuard, type MutexOptions } from './mutex.js'
 const MUTEX_AT = 4
 const DEPTH = (MUTEX_AT + Mutex.BYTES) >> 2
 const OWNER = DEPTH + 1
+const AGENT = OWNER + 1
 
 /** Numbers of this agent's fibers, given when they first ask. */
 const fibers = /* @__PURE__ */ agentLocal(() => ({ numbers: new WeakMap<Waker, number>(), last: 0 }))
@@ -63,7 +66,7 @@ export class ReentrantGuard implements Guard {
  */
 export class ReentrantMutex extends SharedObject implements Lockable {
   static readonly kind = 'ReentrantMutex'
-  static readonly BYTES = (OWNER + 1) * 4
+  static readonly BYTES = (AGENT + 1) * 4
   static readonly ALIGN = 4
   private readonly mutex: Mutex
 
@@ -169,7 +172,9 @@ export class ReentrantMutex extends SharedObject implements Lockable {
     if (!this.isHeldBy(agent)) return
     const depth = get(words, this.word(DEPTH)) - 1
     set(words, this.word(DEPTH), depth)
-    if (depth === 0) this.mutex.releaseBy(agent)
+    if (depth > 0) return
+    set(words, this.word(AGENT), 0)
+    this.mutex.releaseBy(agent)
   }
 
   /** Refuses while it is held or waited for. */
@@ -190,9 +195,10 @@ export class ReentrantMutex extends SharedObject implements Lockable {
     return ownerOf(load(agent.words, this.mutex.state)) === agent.tag
   }
 
-  /** M1: who reads owner and depth while its agent is in the mutex is that agent. A grant to one of its fibers that it has not taken is not a hold: then the depth is 0. */
+  /** Who reads these words while its agent has the mutex is that agent (M1). */
   private isOwner(agent: Agent, owner: number): boolean {
-    return this.isHeldBy(agent) && get(agent.words, this.word(DEPTH)) > 0 && get(agent.words, this.word(OWNER)) === owner
+    const { words } = agent
+    return this.isHeldBy(agent) && get(words, this.word(AGENT)) === agent.tag && get(words, this.word(OWNER)) === owner
   }
 
   private deeper(agent: Agent): ReentrantGuard {
@@ -203,6 +209,7 @@ export class ReentrantMutex extends SharedObject implements Lockable {
   private begin(agent: Agent, owner: number): ReentrantGuard {
     set(agent.words, this.word(OWNER), owner)
     set(agent.words, this.word(DEPTH), 1)
+    set(agent.words, this.word(AGENT), agent.tag)
     return new ReentrantGuard(this, agent)
   }
 

@@ -2,17 +2,23 @@
  * A value that can only be reached under its lock.
  *
  * Source     Rust's Mutex<T> and RwLock<T>.
- * Layout     +0 header · +4 bytes from the object to its codec's kind · +8 a RwLock, with a header of its own · slot, aligned to 8 · kind
+ * Layout     +0 header · +4 bytes from the object to its codec's kind · +8 a RwLock, with a header of its own · +84 which of two slots has the
+ *            value · slot, aligned to 8 · another, aligned to 8, unless the codec has views · kind
  * Invariants S1 The slot is read under the lock and written under its writing side: plain accesses.
+ *            S2 A value is written to the slot that is not in use, which then gets to be the one in use by one store; what the former one owns
+ *               outside itself is freed after that. So a writer that dies leaves the former value or the new one, whole, and never one whose
+ *               memory was freed; what nobody names then is lost to the region (one block a death).
+ *            S3 A view is written in place, as it is by its section: codecs with views are `fixed`, and have one slot.
  */
 import { type Codec, type Handle, Region, SharedObject, type ViewCodec } from '@heddle/atomics'
 import { kindBytes, Place, readKind, writeKind } from '@heddle/atomics/internal'
-import { copy, get, set } from '@heddle/atomics/ops'
+import { get, load, set, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, WaitOptions } from '@heddle/park'
 import { RwLock, type RwLockOptions } from './rw-lock.js'
 
 const LOCK_AT = 8
-const SLOT_AT = (LOCK_AT + RwLock.BYTES + 7) & ~7
+const CURRENT_AT = LOCK_AT + RwLock.BYTES
+const SLOT_AT = (CURRENT_AT + 4 + 7) & ~7
 
 /** Replaces the value, within the section. */
 export type SetValue<T> = (value: T) => void
@@ -63,7 +69,7 @@ export class Shared<T, V = T> extends SharedObject {
 
   /** Bytes that one of this codec takes, without what its value has outside its slot. */
   static bytes(codec: Codec<unknown>): number {
-    return SLOT_AT + ((codec.bytes + 3) & ~3) + kindBytes(codec)
+    return kindAt(codec) + kindBytes(codec)
   }
 
   /** Makes one in `Shared.bytes(codec)` zeroed bytes that the caller owns, aligned to 8. */
@@ -147,8 +153,8 @@ export class Shared<T, V = T> extends SharedObject {
    * @internal
    */
   read(): V {
-    const { codec, region, at } = this
-    return isViewCodec<T, V>(codec) ? codec.view(region, at + SLOT_AT) : (codec.read(region, at + SLOT_AT) as unknown as V)
+    const { codec, region, slot } = this
+    return isViewCodec<T, V>(codec) ? codec.view(region, slot) : (codec.read(region, slot) as unknown as V)
   }
 
   /**
@@ -156,32 +162,28 @@ export class Shared<T, V = T> extends SharedObject {
    * @internal
    */
   write(value: T): void {
-    const { codec, region, at } = this
-    if (codec.fixed) {
-      codec.write(region, at + SLOT_AT, value)
+    const { codec, region, slot } = this
+    if (isViewCodec(codec)) {
+      codec.write(region, slot, value)
       return
     }
-    // The former value is freed when the new one is written, and not before: one of the two is in the slot at every throw.
-    const slot = at + SLOT_AT
-    const former = new Uint8Array(codec.bytes)
-    const written = new Uint8Array(codec.bytes)
-    // Under the lock (S1).
-    copy(former, 0, region.bytes, slot, codec.bytes)
-    try {
-      codec.write(region, slot, value)
-    } catch (error) {
-      copy(region.bytes, slot, former, 0, codec.bytes)
-      throw error
-    }
-    copy(written, 0, region.bytes, slot, codec.bytes)
-    copy(region.bytes, slot, former, 0, codec.bytes)
+    const first = this.at + SLOT_AT
+    const other = slot === first ? first + slotBytes(codec) : first
+    codec.write(region, other, value)
+    store(region.words, (this.at + CURRENT_AT) >> 2, other === first ? 0 : 1)
     codec.free?.(region, slot)
-    copy(region.bytes, slot, written, 0, codec.bytes)
   }
 
   protected override onDispose(): void {
+    const { slot } = this
     this.lock.dispose()
-    this.codec.free?.(this.region, this.at + SLOT_AT)
+    this.codec.free?.(this.region, slot)
+  }
+
+  /** Byte offset of the value. */
+  private get slot(): number {
+    const first = this.at + SLOT_AT
+    return load(this.region.words, (this.at + CURRENT_AT) >> 2) === 0 ? first : first + slotBytes(this.codec)
   }
 }
 
@@ -209,10 +211,18 @@ function isViewCodec<T, V>(codec: Codec<T>): codec is ViewCodec<T, V> {
   return 'view' in codec
 }
 
+function slotBytes(codec: Codec<unknown>): number {
+  return (codec.bytes + 7) & ~7
+}
+
+/** Where the codec's kind is, from the object on. */
+function kindAt(codec: Codec<unknown>): number {
+  return SLOT_AT + slotBytes(codec) * (isViewCodec(codec) ? 1 : 2)
+}
+
 /** Writes the value and names the codec. Before the place is published: plain writes. */
 function format<T>(region: Region, at: number, codec: Codec<T>, value: T): void {
-  const kindAt = SLOT_AT + ((codec.bytes + 3) & ~3)
-  writeKind(region, at + kindAt, codec)
-  set(region.words, (at >> 2) + 1, kindAt)
+  writeKind(region, at + kindAt(codec), codec)
+  set(region.words, (at >> 2) + 1, kindAt(codec))
   codec.write(region, at + SLOT_AT, value)
 }

@@ -3,7 +3,7 @@ import { Region } from '@heddle/atomics'
 import { expect } from 'vitest'
 import { Actor, settled } from '../../../park/test/support/deaths.js'
 
-export { installDeaths, settled } from '../../../park/test/support/deaths.js'
+export { Actor, installDeaths, settled } from '../../../park/test/support/deaths.js'
 
 /** Three agents of one region. */
 export class Scene {
