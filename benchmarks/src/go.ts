@@ -1,4 +1,4 @@
-/** Go as a contender, where it is installed: a program of `go/`, compiled on the fly into a temporary folder. */
+/** Go as a contender, where it is installed: a program of `go/`, compiled on the fly into a temporary folder. `go/README.md` says how to add one. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,12 +21,19 @@ function goVersion(): string | undefined {
 }
 
 /**
- * A program that takes the number of iterations as its argument and prints the nanoseconds that they took, then a result.
+ * A program that takes the number of iterations as its first argument and prints the nanoseconds that they took, then a result.
  * @param program file name in `go/`, without `.go`
  * @param iterations how many times as many iterations the program does: it has no warm-up of its own
  * @param expected the result that it has to print
+ * @param args further arguments of the program: which of its works it is to do, how large a channel is
  */
-export function goContender(name: string, program: string, expected: (iterations: number) => number, iterations = 1): Contender<never> {
+export function goContender(
+  name: string,
+  program: string,
+  expected: (iterations: number) => number,
+  iterations = 1,
+  args: readonly (string | number)[] = [],
+): Contender<never> {
   return contender({
     name,
     unavailable: () => (goVersion() === undefined ? 'go is not installed' : undefined),
@@ -40,7 +47,7 @@ export function goContender(name: string, program: string, expected: (iterations
       return { folder, binary }
     },
     run: ({ binary }, n) => {
-      const [nanoseconds, result] = execFileSync(binary, [String(n * iterations)], { encoding: 'utf8' })
+      const [nanoseconds, result] = execFileSync(binary, [n * iterations, ...args].map(String), { encoding: 'utf8' })
         .trim()
         .split(' ')
         .map(Number) as [number, number]
