@@ -59,6 +59,9 @@ export interface Buffer<T> {
 
 /** A channel that keeps messages in a buffer. */
 export class Buffered<T> extends Flavor<T> {
+  /** Whether everybody who waits is woken for each message, so that nobody passes a wake on. */
+  readonly wakesAll: boolean = false
+
   constructor(
     protected readonly buffer: Buffer<T>,
     base: number,
@@ -207,7 +210,7 @@ export class Buffered<T> extends Flavor<T> {
     return found
   }
 
-  private afterSend(signals: number, value: T): void {
+  protected afterSend(signals: number, value: T): void {
     const agent = Agent.of(this.region)
     if ((signals & CLOSED_BIT) !== 0) {
       const back = this.buffer.retract()

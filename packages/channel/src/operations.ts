@@ -67,6 +67,7 @@ abstract class LookOperation<T, R> extends Operation<R> {
 
   override yieldClaim(): boolean {
     const { agent, queue, record } = this
+    if (this.flavor.wakesAll) return false
     const { words } = agent
     lockQueue(agent, queue)
     let next = 0

@@ -30,7 +30,7 @@ import { type Codec, InvalidArgumentError, type Region } from '@heddle/atomics'
 import { isOwnerAlive } from '@heddle/atomics/internal'
 import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
-import { BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
+import { BUSY, DONE, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { HEAD, HEAD_BYTES, LOST, TAIL } from './layout.js'
 import { EMPTY } from './symbols.js'
 import {
@@ -40,6 +40,7 @@ import {
   full,
   hole,
   isClaim,
+  isEnd,
   isFree,
   isHole,
   LAP_BITS,
@@ -245,6 +246,8 @@ export class Ring<T> {
       const index = this.states + cursor.index
       const state = load(words, index)
       const ahead = lapsAhead(state, cursor.lap, lapShift)
+      // Written by the single receiver of mpsc-ring.ts.
+      if (ahead === 0 && isEnd(state)) return SPENT
       if (ahead > 0 || (ahead === 0 && !isFree(state))) this.advance(cursor, this.base + TAIL)
       else if (ahead === 0) {
         if (compareExchange(words, index, state, claimed(cursor.agent.tag, SENDING, cursor.lap)) === state) return DONE

@@ -8,6 +8,7 @@
  *   SENDING lap owner  being written                                    FULL, or HOLE when nothing was written
  *   FULL lap           sent                                             TAKING; SENDING again when its sender takes it back
  *   HOLE lap           passed over by receivers                         TAKING
+ *   END lap            closed: nothing comes from here on               (mpsc and broadcast only)
  *   TAKING lap owner   being read                                       FREE lap + 1; FREEING for codecs with memory outside the slot
  *   FREEING lap owner  read, its outside memory is being freed          FREE lap + 1
  *            A claim whose owner is dead is taken over by whoever is stopped by it, and counted as lost: SENDING by a receiver (→ TAKING), any
@@ -25,6 +26,7 @@ const CLAIM_LAP_SHIFT = 28
 const FREE_KIND = 0
 const FULL_KIND = 1 << KIND_SHIFT
 const HOLE_KIND = 2 << KIND_SHIFT
+const END_KIND = 3 << KIND_SHIFT
 
 /** Phases of a claim. */
 export const SENDING = 0
@@ -39,6 +41,9 @@ export function full(lap: number): number {
 }
 export function hole(lap: number): number {
   return (lap << LAP_SHIFT) | HOLE_KIND
+}
+export function end(lap: number): number {
+  return (lap << LAP_SHIFT) | END_KIND
 }
 /** A claim by the agent with this tag. */
 export function claimed(tag: number, phase: number, lap: number): number {
@@ -56,6 +61,9 @@ export function isFree(state: number): boolean {
 }
 export function isHole(state: number): boolean {
   return (state & ((KIND_MASK << KIND_SHIFT) | LOCKED_BIT)) === HOLE_KIND
+}
+export function isEnd(state: number): boolean {
+  return (state & ((KIND_MASK << KIND_SHIFT) | LOCKED_BIT)) === END_KIND
 }
 /** The owner in a claim, as a tag. */
 export function tagOf(state: number): number {
