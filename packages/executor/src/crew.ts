@@ -10,6 +10,7 @@ import { load, store } from '@heddle/atomics/ops'
 import { watch } from '@heddle/park/internal'
 import type { Host, HostWorker, WorkerExit } from '@heddle/park'
 import { WorkerStartError } from './errors.js'
+import type { Emitter } from './events.js'
 import type { Injector } from './injector.js'
 import { CLOSED, K_PHASE, K_RUNNING, P_STATE, WORKER_STARTING } from './layout.js'
 import type { Pool } from './pool.js'
@@ -63,6 +64,7 @@ export class Crew {
     private readonly onReaped: () => void,
     /** A number that changes when calls end. */
     private readonly progress: () => number,
+    private readonly events: Emitter,
   ) {}
 
   get size(): number {
@@ -155,6 +157,7 @@ export class Crew {
           member.ready = true
           if (!this.stopping) worker.unref()
           resolve()
+          this.events.emit('worker-start', { worker: number, name: this.nameOf(number) })
           break
         case 'failed':
           failure = new WorkerStartError(`worker ${this.nameOf(number)} could not start: ${message.message}`, { cause: message.error })
@@ -187,12 +190,15 @@ export class Crew {
     const { number } = member
     const { pool } = this
     this.members.delete(number)
-    this.reasons.set(number, startFailure ?? exit.error ?? new Error(`the worker ${this.nameOf(number)} ended${describeExit(exit)}`))
+    const reason = startFailure ?? exit.error ?? new Error(`the worker ${this.nameOf(number)} ended${describeExit(exit)}`)
+    this.reasons.set(number, reason)
     const crashed = reapWorker(pool, this.injector, number)
     this.onReaped()
     this.freeNumbers.push(number)
     if (!member.done && this.broken === undefined) this.replace(crashed, exit, startFailure)
     if (this.members.size === 0) for (const resolve of this.onEmpty.splice(0)) resolve()
+    const expected = member.done || this.stopping
+    this.events.emit('worker-exit', { worker: number, name: this.nameOf(number), expected, reason: expected ? undefined : reason, crashed })
   }
 
   private replace(crashed: number, exit: WorkerExit, startFailure: Error | undefined): void {

@@ -3,6 +3,7 @@ import { agentLocal } from '@heddle/atomics/ops'
 import { getHost } from '@heddle/park/internal'
 import type { Pool } from './pool.js'
 import type { Submitter } from './submitter.js'
+import type { CurrentTask } from './task-context.js'
 import type { TaskTable } from './task-table.js'
 
 /** What a worker has of its pool. */
@@ -13,6 +14,8 @@ export interface CurrentPool {
   readonly number: number
   /** Made on first use. */
   submitter(): Submitter
+  /** The context of the call whose function runs now. */
+  context(): CurrentTask | undefined
   /** What `Executor.current()` made. */
   executor: object | undefined
 }

@@ -1,5 +1,6 @@
 /** Errors of running tasks. */
-import { HeddleError } from '@heddle/atomics'
+import { HeddleError, registerErrorClass } from '@heddle/atomics'
+import { BlockingNotAllowedError, CancelledError, DeadlockError, ShutdownError, TimeoutError } from '@heddle/park'
 
 /** The module was loaded, and has no task of that name. */
 export class TaskNotFoundError extends HeddleError {
@@ -27,4 +28,17 @@ export class QueueFullError extends HeddleError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_QUEUE_FULL', message, options)
   }
+}
+
+/** A task was replaced because it passed no safepoint for longer than the executor's `stuckAfter`. */
+export class StuckTaskError extends HeddleError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_TASK_STUCK', message, options)
+  }
+}
+
+/** Lets the errors of park and of this package keep their class on their way between agents. */
+export function registerErrors(): void {
+  for (const type of [CancelledError, TimeoutError, BlockingNotAllowedError, DeadlockError, ShutdownError]) registerErrorClass(type)
+  for (const type of [TaskNotFoundError, WorkerStartError, WorkerCrashedError, QueueFullError, StuckTaskError]) registerErrorClass(type)
 }

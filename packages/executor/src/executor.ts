@@ -6,6 +6,7 @@ import { deadlineOf, getHost } from '@heddle/park/internal'
 import { Crew } from './crew.js'
 import { currentPool } from './current.js'
 import { WorkerStartError } from './errors.js'
+import { Emitter, type ExecutorEvent, type ExecutorEvents } from './events.js'
 import { Injector } from './injector.js'
 import { JoinHandle } from './join-handle.js'
 import { K_COMPLETED, K_FAILED, K_PARKED, K_PHASE, K_RUNNING, MAX_WORKERS, T_STATE, WORKER_READY } from './layout.js'
@@ -114,6 +115,7 @@ export class Executor {
   /** The task of the last call, while calls are accepted: nothing else is to be checked of it. */
   private accepted: TaskRef | undefined
   private acceptedNumber = 0
+  private readonly emitter: Emitter
 
   /** Not for users: `Executor.start`. */
   protected constructor(
@@ -121,7 +123,13 @@ export class Executor {
     private readonly submitter: Submitter,
     private readonly table: TaskTable,
     private readonly crew: Crew | undefined,
-  ) {}
+    emitter = new Emitter(),
+  ) {
+    this.emitter = emitter
+    submitter.onUnseen = (call) => {
+      if (call instanceof JoinHandle) emitter.emit('task-error', { error: call.error(), task: call.name, id: call.id })
+    }
+  }
 
   /**
    * Makes an executor; resolves when its first workers take calls.
@@ -155,6 +163,7 @@ export class Executor {
     const pool = new Pool({ region, maxWorkers: max })
     const injector = new Injector(pool.words, pool.base)
     const submitter = Submitter.open(pool, injector, true)!
+    const emitter = new Emitter()
     const crew = new Crew(
       pool,
       injector,
@@ -173,10 +182,11 @@ export class Executor {
       // Before the worker's number and the reason of its end are given to another.
       () => submitter.takeDone(),
       () => submitter.completed + submitter.failed,
+      emitter,
     )
     submitter.onHungry = () => crew.grow()
     submitter.crashReason = (worker) => crew.reasonOf(worker)
-    const executor = new this(pool, submitter, new TaskTable(pool), crew)
+    const executor = new this(pool, submitter, new TaskTable(pool), crew, emitter)
     return executor
   }
 
@@ -237,6 +247,20 @@ export class Executor {
       2 * this.pool.maxWorkers,
       (signal, fired) => this.submitter.limit(Infinity, signal, fired),
     )
+  }
+
+  /**
+   * Listens to what happens to the executor: `worker-start`, `worker-exit`, `task-stuck`, `task-error`. On Node the same go to `diagnostics_channel`s
+   * named `heddle:worker-start` and so on.
+   * @returns how to stop listening
+   * @throws InvalidArgumentError for what is no event, or no function
+   * @example
+   * import { nodeHost } from '@heddle/node'
+   * const executor = await Executor.start({ host: nodeHost })
+   * executor.on('task-error', ({ task, error }) => console.error(`${task} failed and nobody waited for it`, error))
+   */
+  on<E extends ExecutorEvent>(event: E, listener: (detail: ExecutorEvents[E]) => void): () => void {
+    return this.emitter.on(event, listener)
   }
 
   /** Figures, as of now. Looks at every slot in use: for people and tests, not for each call. */

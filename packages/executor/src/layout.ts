@@ -63,6 +63,9 @@ export const K_PARKED = 6
 /** Tag of its agent. */
 export const K_AGENT = 7
 
+/** 1: a call that runs there was asked to end. Set by its submitter before it rings, cleared by the worker. */
+export const K_CANCELS = 8
+
 /** No worker, or one that hasn't said that it is ready. */
 export const WORKER_STARTING = 0
 export const WORKER_READY = 1
@@ -96,6 +99,9 @@ export const T_BLOCK = 4
 export const T_BLOCK_BYTES = 5
 /** The submitter's number. Written when the chunk is taken. */
 export const T_SUBMITTER = 6
+/** CANCEL_REQUESTED, or 0. Written by the submitter alone: 0 before the call is queued. */
+export const T_CANCEL = 7
+export const CANCEL_REQUESTED = 1
 /** The payload, when it is small. At a multiple of 8 bytes. */
 export const T_INLINE = 8
 export const INLINE_BYTES = (SLOT_WORDS - T_INLINE) * 4

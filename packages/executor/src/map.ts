@@ -51,7 +51,7 @@ export async function* mapTask<T, R>(
     const handle = call(next.value)
     open.add(handle)
     if (ordered) queue.push(handle)
-    handle.whenSettled(() => {
+    handle.onSettled(() => {
       open.delete(handle)
       if (!ordered) queue.push(handle)
       wake()

@@ -16,12 +16,25 @@ import type { EncodedValue } from '@heddle/atomics/internal'
 import { TimeoutError, type WaitOptions } from '@heddle/park'
 import { Agent, Doorbell, getHost } from '@heddle/park/internal'
 import { compareExchange, exchange, load, now, pause, set, store } from '@heddle/atomics/ops'
-import { QueueFullError, WorkerCrashedError } from './errors.js'
+import { QueueFullError, registerErrors, WorkerCrashedError } from './errors.js'
 import type { Injector } from './injector.js'
-import { CHUNK_SLOTS, MAX_SUBMITTERS, S_ASLEEP, S_BELL, S_OWNER, S_ROOT, T_STATE, T_TASK } from './layout.js'
+import {
+  CANCEL_REQUESTED,
+  CHUNK_SLOTS,
+  K_BELL,
+  K_CANCELS,
+  MAX_SUBMITTERS,
+  S_ASLEEP,
+  S_BELL,
+  S_OWNER,
+  S_ROOT,
+  T_CANCEL,
+  T_STATE,
+  T_TASK,
+} from './layout.js'
 import { isThrown, prepareArguments, readResult, trim, writeArguments, writePosted, writePrepared } from './payload.js'
 import type { Pool } from './pool.js'
-import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, phaseOf, release, workerOf } from './slot.js'
+import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, phaseOf, release, STARTED, workerOf } from './slot.js'
 import { listen } from './signal.js'
 import { LookBudget } from './spin-budget.js'
 import { announceWork } from './wakeup.js'
@@ -30,6 +43,8 @@ import { announceWork } from './wakeup.js'
 export interface Call {
   /** It keeps nothing alive. */
   detached?: boolean
+  /** Whether its error has been seen by nobody so far. */
+  readonly isUnseen?: boolean
   /** It waited for a slot, and has one now. */
   submitted?(slot: number): void
   resolve(value: never): void
@@ -55,6 +70,8 @@ export class Submitter {
   failed = 0
   /** Called when work was added and no worker was there to be woken. */
   onHungry: (() => void) | undefined
+  /** Called a turn of the event loop after a call failed whose error nobody has looked at. */
+  onUnseen: ((call: Call) => void) | undefined
   /** Called before the thread blocks for a call. */
   onBlock: ((slot: number) => void) | undefined
   /** Called when the last open call was settled. */
@@ -71,6 +88,8 @@ export class Submitter {
   private readonly free: number[] = []
   private readonly chunks: number[] = []
   private overflow: Waiting[] = []
+  /** Failed calls that nobody had joined. */
+  private unseenCalls: Call[] = []
   private readonly idlers: (() => void)[] = []
   /** Queued calls that the ring had no place for. */
   private unpushed: number[] = []
@@ -94,6 +113,7 @@ export class Submitter {
     /** Whether to look for results before sleeping: not in an agent that has tasks to run meanwhile. */
     looks: boolean,
   ) {
+    registerErrors()
     this.agent = Agent.of(pool.region)
     this.record = pool.submitterAt(number)
     this.budget = new LookBudget(looks)
@@ -146,6 +166,7 @@ export class Submitter {
     writePosted(pool.region, at)
     this.calls[slot] = call
     set(pool.words, at + T_TASK, task)
+    set(pool.words, at + T_CANCEL, 0)
     this.open++
     enqueue(pool.words, at + T_STATE, generation)
     this.keepPumping()
@@ -172,6 +193,30 @@ export class Submitter {
     if (!cancel(this.pool.words, this.pool.slotAt(slot) + T_STATE, generation)) return false
     this.forget(slot, call, (generation + GENERATION_UNIT) | 0)
     return true
+  }
+
+  /** Asks the task of a call that has started to end. */
+  requestCancel(slot: number, call: Call): void {
+    if (slot === -1 || this.calls[slot] !== call) return
+    const { pool } = this
+    const { words } = pool
+    const at = pool.slotAt(slot)
+    store(words, at + T_CANCEL, CANCEL_REQUESTED)
+    const state = load(words, at + T_STATE)
+    if (phaseOf(state) !== STARTED) return
+    const worker = pool.workerAt(workerOf(state))
+    store(words, worker + K_CANCELS, 1)
+    pool.ring(worker + K_BELL)
+  }
+
+  /** A call failed that nobody waits for: if that is still so a turn later, `onUnseen` is told. */
+  unseen(call: Call): void {
+    if (this.unseenCalls.push(call) > 1) return
+    getHost().nextTurn(() => {
+      const calls = this.unseenCalls
+      this.unseenCalls = []
+      for (const one of calls) if (one.isUnseen === true) this.onUnseen?.(one)
+    })
   }
 
   /** A call that is no longer to keep the process alive. */
@@ -309,6 +354,7 @@ export class Submitter {
     this.calls[slot] = call
     // Plain: the slot is this submitter's until it is queued.
     set(words, at + T_TASK, task)
+    set(words, at + T_CANCEL, 0)
     enqueue(words, at + T_STATE, this.generations[slot]!)
     if (!this.injector.push(slot)) {
       this.unpushed.push(slot)

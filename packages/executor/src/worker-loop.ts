@@ -11,8 +11,25 @@
 import { Doorbell, getHost } from '@heddle/park/internal'
 import { exchange, get, load, now, pause, store } from '@heddle/atomics/ops'
 import type { Injector } from './injector.js'
-import { CLOSED, K_BELL, K_COMPLETED, K_FAILED, K_PARKED, K_RUNNING, P_STATE, S_ASLEEP, S_BELL, T_STATE, T_SUBMITTER, T_TASK } from './layout.js'
-import { Scheduler } from '@heddle/scheduler'
+import {
+  CLOSED,
+  K_BELL,
+  K_CANCELS,
+  K_COMPLETED,
+  K_FAILED,
+  K_PARKED,
+  K_RUNNING,
+  P_STATE,
+  S_ASLEEP,
+  S_BELL,
+  T_CANCEL,
+  T_STATE,
+  T_SUBMITTER,
+  T_TASK,
+} from './layout.js'
+import { CancelledError } from '@heddle/park'
+import { type Fiber, Scheduler } from '@heddle/scheduler'
+import { PREEMPTION } from '@heddle/scheduler/internal'
 import { WorkerCrashedError } from './errors.js'
 import { isGenerator, isPlain, isPromiseLike, type Loader } from './loader.js'
 import { isPosted, readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'
@@ -21,6 +38,8 @@ import type { PostedCall } from './protocol.js'
 import { finish, holdBack, start, startClaimed } from './slot.js'
 import { LookBudget } from './spin-budget.js'
 import type { Submitter } from './submitter.js'
+import { TaskContext } from './task-context.js'
+import type { TaskTable } from './task-table.js'
 import type { TaskFunction } from './tasks.js'
 import { beginSpin, claimSleeper, endSpin, endWaking, isLighterIdle, setSleeping, wakeOne } from './wakeup.js'
 
@@ -47,6 +66,13 @@ export class WorkerLoop {
   private closed = false
   /** Calls that started here and wait for a promise. */
   private waiting = 0
+  private readonly waitingCalls = new Set<TaskContext>()
+  /** Word index of the slot whose function runs now; 0: none does. */
+  private at = 0
+  private slot = 0
+  private running: TaskContext | undefined
+  /** Whether the running function was told that it is to end. */
+  private told = false
   private completed = 0
   private failed = 0
   private parked = 0
@@ -57,6 +83,7 @@ export class WorkerLoop {
     private readonly number: number,
     private readonly injector: Injector,
     private readonly loader: Loader,
+    private readonly table: TaskTable,
     /** This worker's own calls. */
     private readonly submitter: () => Submitter | undefined,
     private readonly onClosed: () => void,
@@ -70,12 +97,43 @@ export class WorkerLoop {
 
   /** Begins to take calls. */
   begin(): void {
+    // Plain functions learn at their safepoints that they are to end; a scheduler puts its own look there while it steps fibers.
+    PREEMPTION.look = () => this.look()
     endWaking(this.pool, this.number)
     this.round()
   }
 
+  /** The context of the call whose function runs now. */
+  context(): TaskContext | undefined {
+    if (this.at === 0) return undefined
+    return (this.running ??= this.contextOf(this.slot, this.at))
+  }
+
+  private contextOf(slot: number, at: number): TaskContext {
+    const { words } = this.pool
+    const { name, module } = this.table.nameOf(get(words, at + T_TASK))
+    return new TaskContext(words, at, slot, this.number, name, module)
+  }
+
+  /** At a safepoint outside of fibers. */
+  private look(): boolean {
+    if (this.at === 0 || this.told || load(this.pool.words, this.at + T_CANCEL) === 0) return false
+    this.told = true
+    this.context()!.throwIfCancelled()
+    return false
+  }
+
+  /** Calls that wait here and are to end are told so. */
+  private lookAtCancels(): void {
+    const { words } = this.pool
+    if (load(words, this.record + K_CANCELS) === 0) return
+    store(words, this.record + K_CANCELS, 0)
+    for (const call of [...this.waitingCalls]) call.look()
+  }
+
   private rung(): void {
     endWaking(this.pool, this.number)
+    this.lookAtCancels()
     if (!this.sleeping) return
     this.sleeping = false
     claimSleeper(this.pool, this.number)
@@ -221,19 +279,29 @@ export class WorkerLoop {
     if (state === 0) return
     const task = get(this.pool.words, at + T_TASK)
     const fn = this.loader.loaded(task)
-    if (fn === undefined)
-      this.wait(
-        slot,
-        at,
-        state,
-        this.loader.load(task).then((loaded) => loaded(...(args as never[]))),
-      )
-    else this.call(slot, at, state, () => fn(...(args as never[])), true)
+    if (fn !== undefined) return this.call(slot, at, state, () => fn(...(args as never[])), true)
+    this.busy()
+    this.loader.load(task).then(
+      (loaded) => {
+        this.callUnlessCancelled(slot, at, state, () => loaded(...(args as never[])), true)
+        this.idle()
+      },
+      (error: unknown) => {
+        this.fail(slot, at, state, error)
+        this.idle()
+      },
+    )
   }
 
   private call(slot: number, at: number, state: number, fn: TaskFunction, isBound = false): void {
     const { region } = this.pool
+    const { at: outerAt, slot: outerSlot, running: outerRunning, told: outerTold } = this
+    this.at = at
+    this.slot = slot
+    this.running = undefined
+    this.told = false
     let result: unknown
+    let failure: { readonly error: unknown } | undefined
     try {
       if (isBound) result = fn()
       else if (isPosted(region, at)) throw new WorkerCrashedError('the worker that the arguments were posted to ended before the task started')
@@ -252,17 +320,26 @@ export class WorkerLoop {
             result = fn(...readArguments(region, at))
         }
     } catch (error) {
-      return this.fail(slot, at, state, error)
+      failure = { error }
     }
-    if (typeof result !== 'object' || result === null) this.succeed(slot, at, state, result)
-    else if (isGenerator(result)) this.wait(slot, at, state, this.runFiber(result, fn))
-    else if (isPromiseLike(result)) this.wait(slot, at, state, result)
+    const context = this.running as TaskContext | undefined
+    this.at = outerAt
+    this.slot = outerSlot
+    this.running = outerRunning
+    this.told = outerTold
+    if (failure !== undefined) this.fail(slot, at, state, failure.error)
+    else if (typeof result !== 'object' || result === null) this.succeed(slot, at, state, result)
+    else if (isGenerator(result)) this.runFiber(slot, at, state, result, context)
+    else if (isPromiseLike(result)) this.wait(slot, at, state, result, context)
     else this.succeed(slot, at, state, result)
   }
 
-  private runFiber(body: Generator, { name }: TaskFunction): Promise<unknown> {
+  private runFiber(slot: number, at: number, state: number, body: Generator, running: TaskContext | undefined): void {
+    const context = running ?? this.contextOf(slot, at)
     this.scheduler ??= new Scheduler({ region: this.pool.region })
-    return this.scheduler.spawn(() => body, { name }).joinAsync()
+    const fiber = this.scheduler.spawn(() => body, { name: context.name })
+    context.runsAs(fiber as Fiber)
+    this.wait(slot, at, state, fiber.joinAsync(), context)
   }
 
   /** The first call of a task loads its module as part of running it; those that come meanwhile are not started until it is there. */
@@ -271,7 +348,7 @@ export class WorkerLoop {
       this.busy()
       this.loader.load(task).then(
         (fn) => {
-          this.call(slot, at, state, fn)
+          this.callUnlessCancelled(slot, at, state, fn)
           this.idle()
         },
         (error: unknown) => {
@@ -290,7 +367,7 @@ export class WorkerLoop {
       this.idle()
     }
     this.loader.load(task).then(
-      (fn) => go((started) => this.call(slot, at, started, fn)),
+      (fn) => go((started) => this.callUnlessCancelled(slot, at, started, fn)),
       (error: unknown) => go((started) => this.fail(slot, at, started, error)),
     )
   }
@@ -305,14 +382,26 @@ export class WorkerLoop {
     if (this.waiting === 0) this.checkClosed()
   }
 
-  private wait(slot: number, at: number, state: number, promise: PromiseLike<unknown>): void {
+  /** After a wait in which it may have been asked to end, before its function has begun. */
+  private callUnlessCancelled(slot: number, at: number, state: number, fn: TaskFunction, isBound = false): void {
+    if (load(this.pool.words, at + T_CANCEL) === 0) this.call(slot, at, state, fn, isBound)
+    else this.fail(slot, at, state, new CancelledError('the task was cancelled before it started'))
+  }
+
+  private wait(slot: number, at: number, state: number, promise: PromiseLike<unknown>, running: TaskContext | undefined): void {
+    const context = running ?? this.contextOf(slot, at)
     this.busy()
+    this.waitingCalls.add(context)
+    // The ring may have come before it was in the set.
+    context.look()
     promise.then(
       (value) => {
+        this.waitingCalls.delete(context)
         this.succeed(slot, at, state, value)
         this.idle()
       },
       (error: unknown) => {
+        this.waitingCalls.delete(context)
         this.fail(slot, at, state, error)
         this.idle()
       },

@@ -43,6 +43,7 @@ export async function serveWorker(): Promise<void> {
       number,
       injector,
       loader,
+      table,
       () => submitter,
       () => {
         say({ heddle: 'closed' })
@@ -63,6 +64,7 @@ export async function serveWorker(): Promise<void> {
         }
         return submitter
       },
+      context: () => loop.context(),
       executor: undefined,
     })
     if (setup !== undefined) await (await loader.loadNamed(setup))(...(setup.args as unknown[]))

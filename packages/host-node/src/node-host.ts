@@ -1,4 +1,5 @@
 /** heddle's platform on Node. */
+import { channel as diagnostics } from 'node:diagnostics_channel'
 import { availableParallelism } from 'node:os'
 import { parentPort, threadId, Worker, type WorkerOptions, workerData } from 'node:worker_threads'
 import type { Host, HostParent, HostWorker, WorkerExit, WorkerStart } from '@heddle/park'
@@ -65,6 +66,10 @@ export const nodeHost: Host = {
       held = false
       if (--holds === 0) keeper?.unref()
     }
+  },
+  publish(event, detail) {
+    const channel = diagnostics(event)
+    if (channel.hasSubscribers) channel.publish(detail)
   },
   startWorker(module: URL | string, { name, data, native }: WorkerStart): HostWorker {
     return wrap(new Worker(module, { ...(name !== undefined && { name }), workerData: data, ...(native as WorkerOptions | undefined) }), true)

@@ -44,6 +44,8 @@ describe('an executor on Node', () => {
     ['modules', 'says why a task can’t be found or loaded'],
     ['handles', 'takes shared objects inside arguments'],
     ['spawn', 'joins, cancels and limits spawned calls'],
+    ['cancel', 'asks tasks that run to end'],
+    ['wait', 'waits for several calls, and tells of errors that nobody awaits'],
     ['map', 'maps in order, bounded, with back-pressure'],
     ['crash', 'fails only what had started in a worker that died'],
     ['start', 'starts and grows, or says why not'],

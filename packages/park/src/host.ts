@@ -74,6 +74,8 @@ export interface Host {
   startWorker?(module: URL | string, start: WorkerStart): HostWorker
   /** Sees a worker that the user started. */
   adoptWorker?(worker: object): HostWorker
+  /** Passes an event of heddle's (`heddle:task-error`, …) on to the platform's own means of diagnosis; costs next to nothing while nobody listens there. */
+  publish?(event: string, detail: object): void
   /** In a worker: what `WorkerStart.data` was, and the channel to the agent that started it. */
   parent?(): HostParent
 }

@@ -1,7 +1,9 @@
 // What the scenarios run in workers.
 import { threadId } from 'node:worker_threads'
 import { AtomicInt32, registerErrorClass } from '@heddle/atomics'
-import { Executor, tasks } from '@heddle/executor'
+import { currentTask, Executor, tasks } from '@heddle/executor'
+import { sleepFiber } from '@heddle/park'
+import { safepoint } from '@heddle/scheduler'
 
 export class LimitError extends Error {
   constructor(message, limit) {
@@ -110,6 +112,48 @@ export const work = tasks(import.meta.url, {
   },
   hang() {
     for (;;);
+  },
+  // Ends only by being cancelled.
+  spinUntilCancelled(flag) {
+    flag.store(1)
+    for (;;) safepoint()
+  },
+  async waitUntilCancelled(flag) {
+    const { signal } = currentTask()
+    flag.store(1)
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    signal.throwIfAborted()
+  },
+  *sleepUntilCancelled(flag) {
+    flag.store(1)
+    try {
+      for (;;) yield* sleepFiber(60_000)
+    } finally {
+      flag.store(2)
+    }
+  },
+  *loopUntilCancelled(flag) {
+    flag.store(1)
+    for (;;) if (safepoint()) yield
+  },
+  ignoresCancel(flag) {
+    flag.store(1)
+    while (flag.load() !== 2);
+    return currentTask().isCancelled
+  },
+  cancels(source) {
+    source.cancel()
+  },
+  *joinsInFiber(timeout) {
+    return yield* Executor.current().spawn(work.later, [1, 60_000]).joinFiber({ timeout })
+  },
+  self() {
+    const { name, module, worker, isCancelled } = currentTask()
+    return { name, module, worker, isCancelled }
+  },
+  *selfInFiber() {
+    yield
+    return currentTask().name
   },
   log(line) {
     console.log(line)
