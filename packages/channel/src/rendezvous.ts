@@ -6,7 +6,8 @@
  * Layout     layout.ts, then at base + FREE_SLOTS the list of all slots: blocks of region memory, made when needed and kept until disposal.
  *            A slot: +0 next · +4 owner's tag, 0 for nobody · +8 FULL · +16 value. Senders and receivers wait in one queue, so that one lock
  *            covers look and enqueue; W_KEY says which they are, W_TRIES names their slot.
- * Invariants Z1 Under the queue's lock, of the two kinds at most one waits: who comes looks for the other kind and enqueues in one go.
+ * Invariants Z1 Under the queue's lock, no two who could meet wait both: who comes looks for the other kind and enqueues in one go. A select
+ *               (select-operation.ts) has a link of its record here; while it can't be claimed it looks itself before it waits again.
  *            Z2 FULL of a waiting sender's slot: its message is there and was not taken. FULL of a receiver's: it was given a message. Whoever
  *               claims a waiter moves the message and then changes FULL, under the lock; the waiter looks at FULL under the lock. So a claim
  *               whose maker died before that is a wake in vain, and the waiter waits again.
@@ -27,6 +28,7 @@ import {
   deliver,
   enqueue,
   enqueueAgain,
+  enqueueLink,
   FiberWait,
   firstOf,
   lockQueue,
@@ -59,7 +61,7 @@ const RECEIVES = 2
 export const RENDEZVOUS_BYTES = HEAD_BYTES + 8
 
 /** Nobody of the other kind waits. */
-const NOBODY = 0
+export const NOBODY = 0
 
 export class Rendezvous<T> extends Flavor<T> {
   readonly capacity = 0
@@ -68,6 +70,8 @@ export class Rendezvous<T> extends Flavor<T> {
   private readonly valueWords: number
   /** Slots of this agent that are not in use. */
   private readonly spare = agentLocal<number[]>(() => [])
+  /** The slot of whoever this agent met last. */
+  private readonly met = agentLocal(() => ({ slot: 0 }))
 
   constructor(
     region: Region,
@@ -169,7 +173,7 @@ export class Rendezvous<T> extends Flavor<T> {
   give(agent: Agent, slot: number): number {
     const main = this.claim(agent, RECEIVES)
     if (main === NOBODY) return NOBODY
-    const target = get(this.words, main + W_TRIES)
+    const target = this.met.get().slot
     this.move(slot, target)
     store(this.words, target + S_FULL, 1)
     return main
@@ -179,7 +183,7 @@ export class Rendezvous<T> extends Flavor<T> {
   fetch(agent: Agent, slot: number): number {
     const main = this.claim(agent, SENDS)
     if (main === NOBODY) return NOBODY
-    const source = get(this.words, main + W_TRIES)
+    const source = this.met.get().slot
     this.move(source, slot)
     store(this.words, source + S_FULL, 0)
     return main
@@ -188,22 +192,49 @@ export class Rendezvous<T> extends Flavor<T> {
   /** Enqueues a record with its slot. Under the lock. */
   enter(agent: Agent, record: number, key: number, slot: number, again: boolean): void {
     const { words } = agent
-    store(words, slot + S_FULL, key === SENDS ? 1 : 0)
-    set(words, record + W_KEY, key)
-    set(words, record + W_TRIES, slot)
-    or(words, this.signals, key === SENDS ? SENDERS_WAIT : RECEIVERS_WAIT)
+    this.offerSlot(record, key, slot)
     if (again) enqueueAgain(words, this.q, record)
     else enqueue(words, this.q, record, takeTicket(words, this.q))
   }
 
-  /** Takes a record out, and whether its slot is FULL. */
+  /** Enqueues a select's link with its slot; its W_MAIN and W_WANT are set. Under the lock. */
+  enterLink(agent: Agent, link: number, sends: boolean, slot: number): void {
+    this.offerSlot(link, sends ? SENDS : RECEIVES, slot)
+    enqueueLink(agent.words, this.q, link)
+  }
+
+  /** Takes a record or a link out. @returns whether its slot is FULL */
   leave(agent: Agent, record: number, slot: number): boolean {
     lockQueue(agent, this.q)
     unlink(agent.words, this.q, record)
+    // Others give their keys other meanings.
+    set(agent.words, record + W_KEY, 0)
     this.clearFlags(agent)
     const isFull = load(agent.words, slot + S_FULL) === 1
     unlockQueue(agent, this.q)
     return isFull
+  }
+
+  /** Whether an offer may get anywhere, or throw: somebody receives, or did a moment ago. */
+  canOffer(): boolean {
+    return (load(this.words, this.signals) & (RECEIVERS_WAIT | CLOSED_BIT)) !== 0
+  }
+
+  /** Whether a poll may get anywhere. */
+  canPoll(): boolean {
+    return (load(this.words, this.signals) & (SENDERS_WAIT | CLOSED_BIT)) !== 0
+  }
+
+  /** The message in a sender's slot moved on, with all that it owns. */
+  handedOver(slot: number): void {
+    store(this.words, slot + S_FULL, 0)
+    this.release(slot)
+  }
+
+  /** A slot that came to nothing. */
+  discard(slot: number, sends: boolean): void {
+    if (sends) this.dropValue(slot)
+    this.release(slot)
   }
 
   acquire(agent: Agent): number {
@@ -224,12 +255,26 @@ export class Rendezvous<T> extends Flavor<T> {
     store(words, this.base + SLOTS, 0)
   }
 
+  /** Chooses the first who does what `key` says, and keeps its slot in `met`. */
   private claim(agent: Agent, key: number): number {
     const { words } = agent
-    // W_KEY is written before the record is linked: plain read under the lock.
-    const main = claimOne(agent, this.q, 0, (r) => get(words, r + W_KEY) === key)
+    const met = this.met.get()
+    // W_KEY and W_TRIES are written before a record or a link is linked: plain reads under the lock. The last that matches is the one.
+    const main = claimOne(agent, this.q, 0, (r) => {
+      if (get(words, r + W_KEY) !== key) return false
+      met.slot = get(words, r + W_TRIES)
+      return true
+    })
     this.clearFlags(agent)
     return main
+  }
+
+  private offerSlot(record: number, key: number, slot: number): void {
+    const { words } = this
+    store(words, slot + S_FULL, key === SENDS ? 1 : 0)
+    set(words, record + W_KEY, key)
+    set(words, record + W_TRIES, slot)
+    or(words, this.signals, key === SENDS ? SENDERS_WAIT : RECEIVERS_WAIT)
   }
 
   private clearFlags(agent: Agent): void {
@@ -338,9 +383,8 @@ class HandOver<T> extends Meeting<T, void> {
     return this.flavor.give(this.agent, this.slot)
   }
   protected finish(): void {
-    // The message moved on with all that it owns; FULL is 0, or was never set.
-    store(this.agent.words, this.slot + S_FULL, 0)
-    this.flavor.release(this.slot)
+    // FULL is 0, or was never set.
+    this.flavor.handedOver(this.slot)
   }
   protected refuse(): ClosedError<T> {
     this.flavor.dropValue(this.slot)

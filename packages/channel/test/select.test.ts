@@ -171,8 +171,6 @@ describe('select', () => {
     const [, rx] = pair()
     const [, elsewhere] = channel({ capacity: 1, codec: i32, region: Region.create({ bytes: 1 << 20 }) })
     expect(() => select({ rx, elsewhere })).toThrow(InvalidArgumentError)
-    const [, handed] = channel({ capacity: 0, codec: i32, region })
-    expect(() => select({ handed })).toThrow(InvalidArgumentError)
     expect(() => select({ x: 5 as never })).toThrow()
   })
 
