@@ -8,13 +8,25 @@
  *   DEAD     declared dead; a reaper gives back what it had (park/reap.ts)
  *   REAPED   what it waited for and had been granted is given back; what it owned may now be taken over, as poisoned
  *   RETIRED  the generation would wrap: the slot is never used again
- * Invariants I1 FREE → ALIVE is a compare-exchange by the agent itself, ALIVE → DEAD by anybody, DEAD → REAPED → FREE
- *               (generation + 1) by the reaper alone.
+ *   and A_THREAD, which claims the slot before the status says that it is taken:
+ *   FREE  0       nobody's
+ *   FREE  thread  claimed by that thread, which is about to become ALIVE, or died before it was: a reaper of the thread recycles the slot
+ *   …     thread  its agent's, from then until the reaper's last but one store
+ * Invariants I1 FREE → ALIVE is a compare-exchange by the agent itself, once A_THREAD says whose the slot is; ALIVE → DEAD by anybody,
+ *               FREE → DEAD by a reaper of the thread that claimed it, DEAD → REAPED → FREE (generation + 1) by the reaper alone.
  *            I2 A tag (agent id and generation) is never reused, so "its status word still says ALIVE with this generation"
  *               is the whole test for a live owner.
- * Pairs      The status word's compare-exchange to FREE publishes the reaper's clean-up to the next owner of the slot.
+ *            I3 The status that FREE → ALIVE expects was read before A_THREAD was claimed. So a claim that was made too late (the slot was used by
+ *               another meanwhile) or taken away (this thread was declared dead, and runs on) never becomes an agent: the generation differs.
+ *            I4 A_THREAD is 0 only in a slot that is FREE, or in the reaper's last step before that: never while an agent has it. A thread
+ *               without a number claims by a random negative one; nobody can tell of its death, so what it leaves is not recycled.
+ * Pairs      The status word's store of FREE publishes the reaper's clean-up to the next owner of the slot.
+ * Rejected   The thread's number after the status: a death in between leaves a slot that nobody can give back. The number inside the status
+ *            word: it holds the generation, which every test for a live owner compares. One 64-bit word for both: 32-bit loads of half of
+ *            it are not ordered with it by the language.
  */
-import { agentLocal, compareExchange, load, store } from '#ops'
+import { agentLocal, compareExchange, load, random } from '#ops'
+import { platformThreadNumber } from './capabilities.js'
 import { AgentLimitError } from './errors.js'
 import {
   AGENT_BYTES,
@@ -52,10 +64,10 @@ export class AgentIdentity {
 }
 
 /**
- * The platform's number for the calling thread, by which its creator tells of its death; 0 while nobody has said it (park's setHost does).
- * An agent that is registered after it can be reaped whatever it has used, also when it only ever allocated.
+ * The platform's number for the calling thread, by which its creator tells of its death: that of `node:worker_threads` where there is
+ * such a module, until park's setHost says another; 0 for none. An agent that has one can be reaped from its first step on.
  */
-export const threadNumber = agentLocal(() => 0)
+export const threadNumber = agentLocal(platformThreadNumber)
 
 /** Byte offset of an agent's record. */
 export function agentRecord(id: number): number {
@@ -89,15 +101,23 @@ export function isOwnerAlive(words: Int32Array, word: number): boolean {
  */
 export function registerAgent(words: Int32Array): AgentIdentity {
   const capacity = load(words, H_AGENTS)
+  const number = threadNumber.get()
+  const thread = number > 0 ? number : -1 - (random() >>> 2)
   for (let id = 1; id <= capacity; id++) {
-    const index = (agentRecord(id) >> 2) + A_STATUS
-    const status = load(words, index)
-    if ((status & PHASE_MASK) !== PHASE_FREE) continue
-    if (compareExchange(words, index, status, status | PHASE_ALIVE) !== status) continue
-    store(words, index - A_STATUS + A_THREAD, threadNumber.get())
-    return new AgentIdentity(id, generationOf(status), agentRecord(id))
+    const generation = claimSlot(words, agentRecord(id) >> 2, thread)
+    if (generation !== -1) return new AgentIdentity(id, generation, agentRecord(id))
   }
   throw new AgentLimitError(`all ${capacity} agent slots of this region are taken: create the region with a larger \`agents\` (at most 255)`)
+}
+
+/** Takes a slot for the calling thread. @returns its generation, or -1 when it is somebody's */
+function claimSlot(words: Int32Array, record: number, thread: number): number {
+  for (;;) {
+    const status = load(words, record + A_STATUS)
+    if ((status & PHASE_MASK) !== PHASE_FREE || compareExchange(words, record + A_THREAD, 0, thread) !== 0) return -1
+    if (compareExchange(words, record + A_STATUS, status, status | PHASE_ALIVE) === status) return generationOf(status)
+    compareExchange(words, record + A_THREAD, thread, 0)
+  }
 }
 
 /**

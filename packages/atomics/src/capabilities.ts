@@ -38,7 +38,7 @@ interface Globals {
   readonly navigator?: { readonly hardwareConcurrency?: unknown }
   readonly process?: {
     readonly versions?: { readonly node?: unknown }
-    readonly getBuiltinModule?: (name: string) => { readonly availableParallelism?: () => unknown } | undefined
+    readonly getBuiltinModule?: (name: string) => { readonly availableParallelism?: () => unknown; readonly threadId?: unknown } | undefined
   }
 }
 
@@ -80,6 +80,12 @@ function runtimeOf(globals: Globals): Runtime {
 function parallelismOf(globals: Globals): number {
   const reported = globals.navigator?.hardwareConcurrency ?? globals.process?.getBuiltinModule?.('os')?.availableParallelism?.()
   return typeof reported === 'number' && reported >= 1 ? Math.floor(reported) : 1
+}
+
+/** The number of the calling thread by which its creator knows it, where the runtime has Node's workers; 0 for the main thread, and elsewhere. */
+export function platformThreadNumber(): number {
+  const number = (globalThis as Globals).process?.getBuiltinModule?.('node:worker_threads')?.threadId
+  return typeof number === 'number' ? number : 0
 }
 
 /** What to tell the user of facts that fall short. */

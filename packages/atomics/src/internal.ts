@@ -2,6 +2,7 @@
 export * from './layout.js'
 export { AgentIdentity, agentRecord, generationOf, isOwnerAlive, isOwnerGone, ownerId, registerAgent, threadNumber } from './agents.js'
 export { Place, shareableClass } from './shared-object.js'
+export { platformThreadNumber } from './capabilities.js'
 export { canBlock } from './can-block.js'
 export { fixedCodec, INLINE_BYTES, take } from './codec.js'
 export { decodeValue, dropEncoded, loadEncoded } from './codec-decode.js'

@@ -87,11 +87,9 @@ export class Agent {
     this.spin = new SpinBudget(this.words, this.record)
     // Not again, once it was declared dead: its slot may be somebody else's.
     this.assertAlive()
-    store(
-      this.words,
-      this.record + A_THREAD,
-      effect(() => getHost().threadId()),
-    )
+    // A host that was installed since may know the thread by another number than it registered with. Never 0: the slot would look free.
+    const thread = effect(() => getHost().threadId())
+    if (thread > 0) store(this.words, this.record + A_THREAD, thread)
     this.slab = new Slab(region, identity)
   }
 

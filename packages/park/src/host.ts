@@ -4,7 +4,7 @@
  * A host package (`@heddle/node`, …) implements all of it and installs itself with `setHost`; without one, the default below
  * serves every platform that has `setTimeout`: it waits, keeps the process alive while somebody waits, and starts no workers.
  */
-import { threadNumber } from '@heddle/atomics/internal'
+import { platformThreadNumber, threadNumber } from '@heddle/atomics/internal'
 import { agentLocal } from '@heddle/atomics/ops'
 
 /** Why a worker ended. */
@@ -88,7 +88,7 @@ interface UniversalGlobals {
   clearTimeout(timer: Timer | number): void
   navigator?: { hardwareConcurrency?: number }
   process?: {
-    getBuiltinModule?(id: string): { threadId?: number; availableParallelism?(): number } | undefined
+    getBuiltinModule?(id: string): { availableParallelism?(): number } | undefined
     once?(event: 'exit', callback: () => void): unknown
   }
 }
@@ -101,7 +101,7 @@ const universal: Host = {
   get parallelism() {
     return universalGlobals.navigator?.hardwareConcurrency ?? universalGlobals.process?.getBuiltinModule?.('node:os')?.availableParallelism?.() ?? 2
   },
-  threadId: () => universalGlobals.process?.getBuiltinModule?.('node:worker_threads')?.threadId ?? 0,
+  threadId: platformThreadNumber,
   setTimer(callback, ms) {
     const timer = universalGlobals.setTimeout(callback, Math.min(ms, LONGEST_TIMER))
     if (typeof timer === 'object') timer.unref?.()

@@ -5,6 +5,7 @@
  * releasing a lock and waking its successor, or asleep. A reaper is any live agent that learns of the death.
  *
  *   phase of the dead agent    what holds
+ *   FREE → DEAD                the thread died between claiming the slot and being ALIVE in it (atomics/agents.ts): it has nothing
  *   ALIVE → DEAD               one reaper won; its queue locks may be taken over (queue.ts rebuilds), what it owns may not yet
  *   DEAD → REAPED              its shared holds are returned (holds.ts), its own waiters are out, notifies that it had got and grants that it had not taken are passed on;
  *                              what still names it as owner was its own: whoever wants it takes it over, as poisoned
@@ -67,29 +68,28 @@ import { caseOf, claim, phaseOf, release } from './record.js'
 import { chunksOf, forEachRecord, forEachRecordOf } from './slab.js'
 import { announce, claimOne, deliver } from './wake.js'
 
-/** Whether an agent of the thread is alive in the region, as far as anybody has noticed. */
+/** Whether the thread has a slot of the region, or has begun to take one, as far as anybody has noticed. */
 export function isKnown(region: Region, threadId: number): boolean {
-  for (let id = 1; id <= region.agents; id++) {
-    const record = agentRecord(id) >> 2
-    if ((load(region.words, record + A_STATUS) & PHASE_MASK) === PHASE_ALIVE && load(region.words, record + A_THREAD) === threadId) return true
-  }
+  if (threadId <= 0) return false
+  for (let id = 1; id <= region.agents; id++) if (load(region.words, (agentRecord(id) >> 2) + A_THREAD) === threadId) return true
   return false
 }
 
 /** Reaps every agent of a thread that has ended; returns how many there were. A thread without a number (0) can't be told from others, so none. */
 export function reapThread(agent: Agent, threadId: number): number {
   if (threadId <= 0) return 0
+  const { words } = agent
   let reaped = 0
   for (let id = 1; id <= agent.region.agents; id++) {
     const record = agentRecord(id) >> 2
-    const status = load(agent.words, record + A_STATUS)
-    if (
-      (status & PHASE_MASK) === PHASE_ALIVE &&
-      load(agent.words, record + A_THREAD) === threadId &&
-      id !== agent.id &&
-      reap(agent, id, generationOf(status))
-    )
-      reaped++
+    // Before the number: a slot that is somebody else's by then has another generation.
+    const status = load(words, record + A_STATUS)
+    if (load(words, record + A_THREAD) !== threadId || id === agent.id) continue
+    const phase = status & PHASE_MASK
+    if (phase === PHASE_ALIVE) reaped += reap(agent, id, generationOf(status)) ? 1 : 0
+    else if (phase === PHASE_FREE) declareDead(agent, id, status)
+    // Being reaped by another, or claimed too late: the claim never became an agent.
+    else compareExchange(words, record + A_THREAD, threadId, 0)
   }
   return reaped
 }
@@ -99,10 +99,12 @@ export function reapThread(agent: Agent, threadId: number): number {
  * @returns false when it was not alive with this generation, or another reaper was first
  */
 export function reap(agent: Agent, id: number, generation: number): boolean {
-  const record = agentRecord(id) >> 2
-  const alive = (generation << STATUS_SHIFT) | PHASE_ALIVE
-  const { words } = agent
-  if (compareExchange(words, record + A_STATUS, alive, statusOf(agent, generation, PHASE_DEAD)) !== alive) return false
+  return declareDead(agent, id, (generation << STATUS_SHIFT) | PHASE_ALIVE)
+}
+
+function declareDead(agent: Agent, id: number, status: number): boolean {
+  const generation = generationOf(status)
+  if (compareExchange(agent.words, (agentRecord(id) >> 2) + A_STATUS, status, statusOf(agent, generation, PHASE_DEAD)) !== status) return false
   finish(agent, id, generation)
   return true
 }

@@ -59,6 +59,22 @@ export function installDeaths(): () => void {
   return install(counted as Partial<Ops>)
 }
 
+/** Runs `act` and dies at its n-th operation. @returns whether it died before `act` was through */
+export function dieAt(n: number, act: () => void): boolean {
+  left = n
+  try {
+    act()
+    // A promise shell may have caught it.
+    return dead
+  } catch (error) {
+    if (error instanceof Killed) return true
+    throw error
+  } finally {
+    left = Infinity
+    dead = false
+  }
+}
+
 /** An agent that this thread can be. */
 export class Actor {
   readonly identity: AgentIdentity
@@ -78,22 +94,9 @@ export class Actor {
   /** Acts as this agent and dies at its n-th operation. @returns whether it died before `act` was through */
   dieAt(n: number, act: () => void): boolean {
     this.be()
-    left = n
-    try {
-      act()
-      // A promise shell may have caught it.
-      if (dead) this.end()
-      return dead
-    } catch (error) {
-      if (error instanceof Killed) {
-        this.end()
-        return true
-      }
-      throw error
-    } finally {
-      left = Infinity
-      dead = false
-    }
+    const died = dieAt(n, act)
+    if (died) this.end()
+    return died
   }
 
   /** A thread that has ended has no event loop any more. */
