@@ -1,6 +1,6 @@
 /** What several tests of this package use. */
 import { agentRecord } from '../src/agents.js'
-import { A_STATUS, PHASE_DEAD, PHASE_FREE, STATUS_SHIFT } from '../src/layout.js'
+import { A_STATUS, A_THREAD, PHASE_DEAD, PHASE_FREE, STATUS_SHIFT } from '../src/layout.js'
 import { load, store } from '../src/ops.js'
 import type { Region } from '../src/region.js'
 
@@ -29,6 +29,7 @@ export function declareDead(region: Region, agent: { id: number; generation: num
 
 /** What a reaper does last: gives the slot to the next generation. */
 export function releaseSlot(region: Region, agent: { id: number; generation: number }): void {
+  store(region.words, (agentRecord(agent.id) >> 2) + A_THREAD, 0)
   store(region.words, (agentRecord(agent.id) >> 2) + A_STATUS, ((agent.generation + 1) << STATUS_SHIFT) | PHASE_FREE)
 }
 
