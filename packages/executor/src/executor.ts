@@ -6,14 +6,16 @@ import { deadlineOf, getHost } from '@heddle/park/internal'
 import { Crew } from './crew.js'
 import { currentPool } from './current.js'
 import { WorkerStartError } from './errors.js'
+import type { ChunkOutcome } from './each.js'
 import { Emitter, type ExecutorEvent, type ExecutorEvents } from './events.js'
 import { Injector } from './injector.js'
 import { JoinHandle } from './join-handle.js'
-import { K_COMPLETED, K_FAILED, K_PARKED, K_PHASE, K_RUNNING, MAX_WORKERS, T_STATE, WORKER_READY } from './layout.js'
+import { EACH, K_COMPLETED, K_FAILED, K_PARKED, K_PHASE, K_RUNNING, MAX_WORKERS, T_STATE, WORKER_READY } from './layout.js'
 import { assertNotLoading } from './loader.js'
 import { mapTask, type MapOptions } from './map.js'
 import { Pool } from './pool.js'
 import { forEachSlot } from './reaper.js'
+import { runScope, type Scope, type ScopeOptions } from './scope.js'
 import { checkSignal } from './signal.js'
 import { phaseOf, QUEUED, STARTED } from './slot.js'
 import { type Call, Submitter } from './submitter.js'
@@ -241,12 +243,33 @@ export class Executor {
   map<T, R>(task: TaskRef<[T], R>, inputs: Iterable<T> | AsyncIterable<T>, options: MapOptions = {}): AsyncIterableIterator<R> {
     this.numberOf(task as unknown as TaskRef)
     return mapTask(
-      (input) => this.spawn(task, [input]),
+      (batch) => (options.chunk === undefined || options.chunk === 1 ? this.spawn(task, [batch[0]!]) : this.spawnEach(task, batch)),
       inputs,
       options,
       2 * this.pool.maxWorkers,
       (signal, fired) => this.submitter.limit(Infinity, signal, fired),
     )
+  }
+
+  /**
+   * Runs `body` with a scope whose calls end before the scope does: it is left when the body and all calls that it spawned have ended. The first
+   * that fails, the body included, cancels the others, and is what the scope fails with. In a task the scope is cancelled with the task.
+   * @param options `timeout` and `signal` cancel the scope
+   * @throws (as a rejection) the first failure, TimeoutError, the signal's reason
+   * @example
+   * import { nodeHost } from '@heddle/node'
+   * import { work } from './work.js' // as above
+   * const executor = await Executor.start({ host: nodeHost })
+   * const sum = await executor.scope(async (scope) => {
+   *   const [a, b] = [scope.spawn(work.square, [3]), scope.spawn(work.square, [4])]
+   *   return (await a.joinAsync()) + (await b.joinAsync())
+   * })
+   * console.log(sum) // 25
+   */
+  async scope<T>(body: (scope: Scope) => Promise<T> | T, options?: ScopeOptions): Promise<T> {
+    const deadline = deadlineOf(options)
+    checkSignal(options?.signal)
+    return runScope(this, body, (fired) => this.submitter.limit(deadline, options?.signal, fired))
   }
 
   /**
@@ -327,6 +350,13 @@ export class Executor {
   /** As `shutdown()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutdown()
+  }
+
+  private spawnEach<T, R>(task: TaskRef<[T], R>, inputs: readonly T[]): JoinHandle<ChunkOutcome<R>> {
+    const number = this.numberOf(task as unknown as TaskRef)
+    const handle = new JoinHandle<ChunkOutcome<R>>(this.submitter, task.name)
+    handle.submitted(this.submitter.submit(handle, number | EACH, [inputs]))
+    return handle
   }
 
   private post(handle: Call, task: number, args: readonly unknown[], transfer: readonly object[]): number {

@@ -88,8 +88,11 @@ export const POOL_WORDS = P_CELLS + RING_CELLS
 export const SLOT_WORDS = 64
 /** PHASE bits 0–3 · worker bits 4–11 · generation bits 12–31. See slot.ts. */
 export const T_STATE = 0
-/** Number of the task in the task table. */
+/** What is to be done: bits 0–11 number of the task in the task table · bit 16 EACH. Written by the submitter before the call is queued. */
 export const T_TASK = 1
+export const TASK_MASK = 0xfff
+/** The only argument is an array: the task is called for each element, see each.ts. */
+export const EACH = 1 << 16
 /** What the payload is: SHAPE_*. Arguments before the call, the result after it. */
 export const T_SHAPE = 2
 /** Bytes of an encoded payload, or tags of a scalar one. */

@@ -1,6 +1,7 @@
 /** `map`: one call for each input, a window of them at a time. */
 import { InvalidArgumentError } from '@heddle/atomics'
 import type { WaitOptions } from '@heddle/park'
+import type { ChunkOutcome } from './each.js'
 import type { JoinHandle } from './join-handle.js'
 import { checkSignal } from './signal.js'
 
@@ -8,8 +9,13 @@ import { checkSignal } from './signal.js'
 export interface MapOptions {
   /** Results in the order of the inputs. Default true. */
   ordered?: boolean
-  /** Most calls that are open, and results that wait to be taken, at one time. Default: twice the workers. */
+  /** Most calls that are open, or whose results wait to be taken, at one time. Default: twice the workers. */
   concurrency?: number
+  /**
+   * How many inputs go into one call, so that they share its price: for tasks of a few microseconds. Default 1. The results of a chunk come together;
+   * async tasks and fibers of one chunk run side by side.
+   */
+  chunk?: number
   /** Ends the iteration with the signal's reason. */
   signal?: WaitOptions['signal']
   /** Called after each result: how many there are, and how many inputs were taken. */
@@ -18,22 +24,27 @@ export interface MapOptions {
 
 type Source<T> = { readonly isAsync: false; readonly iterator: Iterator<T> } | { readonly isAsync: true; readonly iterator: AsyncIterator<T> }
 
+/** Starts a call for some inputs: one, or with `chunk` an array of them. */
+type CallFor<T, R> = (inputs: readonly T[]) => JoinHandle<R | ChunkOutcome<R>>
+
 /** Iterates over the results; see `Executor.map`. */
 export async function* mapTask<T, R>(
-  call: (input: T) => JoinHandle<R>,
+  call: CallFor<T, R>,
   inputs: Iterable<T> | AsyncIterable<T>,
   options: MapOptions,
   defaultConcurrency: number,
   onSignal: (signal: MapOptions['signal'], fired: (reason: unknown) => void) => () => void,
 ): AsyncGenerator<R, void, undefined> {
-  const { ordered = true, concurrency = defaultConcurrency, signal, onProgress } = options
-  if (!Number.isInteger(concurrency) || concurrency < 1)
-    throw new InvalidArgumentError(`concurrency must be a positive integer, got ${String(concurrency)}`)
+  const { ordered = true, concurrency = defaultConcurrency, chunk = 1, signal, onProgress } = options
+  assertPositive('concurrency', concurrency)
+  assertPositive('chunk', chunk)
   checkSignal(signal)
   const source = sourceOf(inputs)
-  /** Calls whose result was not given yet; in the order of their inputs, or, unordered, of their ends. */
-  const queue: JoinHandle<R>[] = []
-  const open = new Set<JoinHandle<R>>()
+  const room = concurrency * chunk
+  /** Calls whose results were not given yet; in the order of their inputs, or, unordered, of their ends. */
+  const queue: JoinHandle<R | ChunkOutcome<R>>[] = []
+  const open = new Set<JoinHandle<R | ChunkOutcome<R>>>()
+  let batch: T[] = []
   let taken = 0
   let given = 0
   let asking = false
@@ -42,13 +53,10 @@ export async function* mapTask<T, R>(
   let aborted = false
   let wake: () => void = () => undefined
 
-  const take = (next: IteratorResult<T>): void => {
-    if (next.done === true) {
-      isOver = true
-      return
-    }
-    taken++
-    const handle = call(next.value)
+  const send = (): void => {
+    if (batch.length === 0) return
+    const handle = call(batch)
+    batch = []
     open.add(handle)
     if (ordered) queue.push(handle)
     handle.onSettled(() => {
@@ -57,16 +65,37 @@ export async function* mapTask<T, R>(
       wake()
     })
   }
+  const take = (next: IteratorResult<T>): void => {
+    if (next.done === true) {
+      isOver = true
+      send()
+      return
+    }
+    taken++
+    batch.push(next.value)
+    if (batch.length === chunk) send()
+  }
   const fail = (reason: unknown): void => {
     failure ??= { reason }
     isOver = true
   }
+  /** The source failed: what it gave before still has its results. */
+  const failSource = (reason: unknown): void => {
+    try {
+      if (!aborted) send()
+    } catch (error) {
+      fail(error)
+    }
+    fail(reason)
+  }
   /** Takes inputs while there is room for their results. */
   const fill = (): void => {
-    while (!isOver && !asking && taken - given < concurrency) {
+    while (!isOver && !asking && taken - given < room) {
       try {
         if (!source.isAsync) {
-          take(source.iterator.next())
+          const next = nextOf(source.iterator)
+          if ('error' in next) failSource(next.error)
+          else take(next)
           continue
         }
         asking = true
@@ -74,7 +103,7 @@ export async function* mapTask<T, R>(
           (next) => {
             asking = false
             try {
-              take(next)
+              if (!aborted) take(next)
             } catch (error) {
               fail(error)
             }
@@ -82,7 +111,7 @@ export async function* mapTask<T, R>(
           },
           (error: unknown) => {
             asking = false
-            fail(error)
+            failSource(error)
             wake()
           },
         )
@@ -104,10 +133,15 @@ export async function* mapTask<T, R>(
       const first = queue[0]
       if (first !== undefined && first.state !== 'pending') {
         queue.shift()
-        given++
-        const result = first.outcome()
-        onProgress?.(given, taken)
-        yield result
+        const ended = first.outcome()
+        const outcome = chunk === 1 ? ([[ended as R]] as const) : (ended as ChunkOutcome<R>)
+        for (const result of outcome[0]) {
+          given++
+          onProgress?.(given, taken)
+          yield result
+          if (aborted) throw failure!.reason
+        }
+        if (outcome.length === 2) throw outcome[1]
       } else if (isOver && open.size === 0 && queue.length === 0) {
         if (failure !== undefined) throw failure.reason
         return
@@ -116,9 +150,21 @@ export async function* mapTask<T, R>(
   } finally {
     stopListening()
     const ended = isOver
-    isOver = true
+    isOver = aborted = true
     for (const handle of open) handle.cancel()
     if (!ended) await closeSource(source)
+  }
+}
+
+function assertPositive(name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError(`${name} must be a positive integer, got ${String(value)}`)
+}
+
+function nextOf<T>(iterator: Iterator<T>): IteratorResult<T> | { readonly error: unknown } {
+  try {
+    return iterator.next()
+  } catch (error) {
+    return { error }
   }
 }
 

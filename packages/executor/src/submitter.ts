@@ -13,7 +13,7 @@
  *            and queues the next.
  */
 import type { EncodedValue } from '@heddle/atomics/internal'
-import { TimeoutError, type WaitOptions } from '@heddle/park'
+import type { WaitOptions } from '@heddle/park'
 import { Agent, Doorbell, getHost } from '@heddle/park/internal'
 import { compareExchange, exchange, load, now, pause, set, store } from '@heddle/atomics/ops'
 import { QueueFullError, registerErrors, WorkerCrashedError } from './errors.js'
@@ -35,7 +35,7 @@ import {
 import { isThrown, prepareArguments, readResult, trim, writeArguments, writePosted, writePrepared } from './payload.js'
 import type { Pool } from './pool.js'
 import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, phaseOf, release, STARTED, workerOf } from './slot.js'
-import { listen } from './signal.js'
+import { limit } from './signal.js'
 import { LookBudget } from './spin-budget.js'
 import { announceWork } from './wakeup.js'
 
@@ -240,19 +240,7 @@ export class Submitter {
 
   /** Calls `end` with a TimeoutError at the deadline or with the signal's reason when it fires; returns how to stop that. */
   limit(deadline: number, signal: WaitOptions['signal'], end: (reason: unknown) => void): () => void {
-    const timer =
-      deadline === Infinity ? undefined : this.agent.after(deadline, () => end(new TimeoutError('the task did not end within the time limit')))
-    const unlisten = signal === undefined ? undefined : listen(signal, end)
-    if (timer !== undefined) this.agent.hold()
-    let stopped = false
-    return () => {
-      if (stopped) return
-      stopped = true
-      unlisten?.()
-      if (timer === undefined) return
-      this.agent.wheel.cancel(timer)
-      this.agent.unhold()
-    }
+    return limit(this.agent, deadline, signal, end)
   }
 
   /** Rejects every open call; what still runs is nobody's any more. */

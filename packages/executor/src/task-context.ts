@@ -25,8 +25,8 @@ export interface CurrentTask {
 /** The context of one running call. Made when something asks for it, or when the call goes on after its function has returned. */
 export class TaskContext implements CurrentTask {
   private controller: AbortController | undefined
-  /** What runs the call, when that is a fiber. */
-  private fiber: Fiber | undefined
+  /** What runs the call, when those are fibers. */
+  private readonly fibers = new Set<Fiber>()
   private told: CancelledError | undefined
 
   constructor(
@@ -57,11 +57,11 @@ export class TaskContext implements CurrentTask {
 
   /** The call goes on as a fiber: it is cancelled where it waits, and at its safepoints even while the event loop does not turn. */
   runsAs(fiber: Fiber): void {
-    this.fiber = fiber
+    this.fibers.add(fiber)
     contexts.set(fiber, this)
     fiber.extend().expired = () => {
       if (!this.isCancelled) return undefined
-      this.fiber = undefined
+      this.fibers.delete(fiber)
       return { reason: this.reason() }
     }
   }
@@ -69,9 +69,8 @@ export class TaskContext implements CurrentTask {
   /** On the event loop: passes a request to end on to what waits. */
   look(): void {
     if (!this.isCancelled) return
-    const { fiber } = this
-    this.fiber = undefined
-    fiber?.cancel(this.reason())
+    for (const fiber of this.fibers) fiber.cancel(this.reason())
+    this.fibers.clear()
     if (this.controller?.signal.aborted === false) this.controller.abort(this.reason())
   }
 

@@ -13,6 +13,7 @@ import { exchange, get, load, now, pause, store } from '@heddle/atomics/ops'
 import type { Injector } from './injector.js'
 import {
   CLOSED,
+  EACH,
   K_BELL,
   K_CANCELS,
   K_COMPLETED,
@@ -26,10 +27,12 @@ import {
   T_STATE,
   T_SUBMITTER,
   T_TASK,
+  TASK_MASK,
 } from './layout.js'
 import { CancelledError } from '@heddle/park'
 import { type Fiber, Scheduler } from '@heddle/scheduler'
 import { PREEMPTION } from '@heddle/scheduler/internal'
+import { callEach } from './each.js'
 import { WorkerCrashedError } from './errors.js'
 import { isGenerator, isPlain, isPromiseLike, type Loader } from './loader.js'
 import { isPosted, readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'
@@ -111,7 +114,7 @@ export class WorkerLoop {
 
   private contextOf(slot: number, at: number): TaskContext {
     const { words } = this.pool
-    const { name, module } = this.table.nameOf(get(words, at + T_TASK))
+    const { name, module } = this.table.nameOf(get(words, at + T_TASK) & TASK_MASK)
     return new TaskContext(words, at, slot, this.number, name, module)
   }
 
@@ -252,7 +255,7 @@ export class WorkerLoop {
     const state = start(pool.words, at + T_STATE, this.number)
     if (state === 0) return
     // Plain: the slot is this worker's from STARTED to DONE.
-    const task = get(pool.words, at + T_TASK)
+    const task = get(pool.words, at + T_TASK) & TASK_MASK
     const fn = this.loader.loaded(task)
     if (fn === undefined) return this.load(slot, at, state, task)
     this.call(slot, at, state, fn)
@@ -266,7 +269,7 @@ export class WorkerLoop {
     const { words } = this.pool
     const at = this.pool.slotAt(slot)
     // Plain: the slot is this agent's own, and its task stays until it is settled here.
-    const fn = this.loader.loaded(get(words, at + T_TASK))
+    const fn = this.loader.loaded(get(words, at + T_TASK) & TASK_MASK)
     if (fn === undefined || !isPlain(fn)) return
     const state = start(words, at + T_STATE, this.number)
     if (state !== 0) this.call(slot, at, state, fn)
@@ -277,7 +280,7 @@ export class WorkerLoop {
     const at = this.pool.slotAt(slot)
     const state = start(this.pool.words, at + T_STATE, this.number)
     if (state === 0) return
-    const task = get(this.pool.words, at + T_TASK)
+    const task = get(this.pool.words, at + T_TASK) & TASK_MASK
     const fn = this.loader.loaded(task)
     if (fn !== undefined) return this.call(slot, at, state, () => fn(...(args as never[])), true)
     this.busy()
@@ -305,6 +308,7 @@ export class WorkerLoop {
     try {
       if (isBound) result = fn()
       else if (isPosted(region, at)) throw new WorkerCrashedError('the worker that the arguments were posted to ended before the task started')
+      else if ((get(region.words, at + T_TASK) & EACH) !== 0) result = this.each(slot, at, fn)
       else
         switch (scalarCount(region, at)) {
           case 0:
@@ -334,12 +338,26 @@ export class WorkerLoop {
     else this.succeed(slot, at, state, result)
   }
 
+  private each(slot: number, at: number, fn: TaskFunction): unknown {
+    const [inputs] = readArguments(this.pool.region, at) as [unknown[]]
+    const call = (input: unknown): unknown => {
+      const result = fn(input)
+      if (typeof result !== 'object' || result === null || !isGenerator(result)) return result
+      return this.spawnFiber(result, (this.running ??= this.contextOf(slot, at)))
+    }
+    return callEach(call, inputs, (result) => typeof result === 'object' && result !== null && isPromiseLike(result))
+  }
+
   private runFiber(slot: number, at: number, state: number, body: Generator, running: TaskContext | undefined): void {
     const context = running ?? this.contextOf(slot, at)
+    this.wait(slot, at, state, this.spawnFiber(body, context), context)
+  }
+
+  private spawnFiber(body: Generator, context: TaskContext): Promise<unknown> {
     this.scheduler ??= new Scheduler({ region: this.pool.region })
     const fiber = this.scheduler.spawn(() => body, { name: context.name })
     context.runsAs(fiber as Fiber)
-    this.wait(slot, at, state, fiber.joinAsync(), context)
+    return fiber.joinAsync()
   }
 
   /** The first call of a task loads its module as part of running it; those that come meanwhile are not started until it is there. */

@@ -47,6 +47,7 @@ describe('an executor on Node', () => {
     ['cancel', 'asks tasks that run to end'],
     ['wait', 'waits for several calls, and tells of errors that nobody awaits'],
     ['map', 'maps in order, bounded, with back-pressure'],
+    ['scope', 'ends scopes with all that they spawned'],
     ['crash', 'fails only what had started in a worker that died'],
     ['start', 'starts and grows, or says why not'],
     ['shutdown', 'settles everything and leaves no memory'],

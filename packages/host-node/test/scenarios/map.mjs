@@ -37,6 +37,37 @@ await withExecutor({ workers: 2 }, async (executor) => {
   assert.equal(progress.length, 50)
   assert.ok(progress.every(([done, taken], i) => done === i + 1 && taken >= done && taken - done <= 5))
 
+  // In chunks: the same results, with any kind of task, a last chunk that is not full, and failures in the middle of one.
+  for (const options of [{ chunk: 7 }, { chunk: 64, concurrency: 1 }, { chunk: 1000, ordered: false }]) {
+    const sorted = (await collect(executor.map(work.echo, numbers, options))).sort((a, b) => a - b)
+    assert.deepEqual(sorted, numbers)
+    const doubled = numbers.slice(0, 100).map((x) => x * 2)
+    assert.deepEqual(
+      (await collect(executor.map(work.double, numbers.slice(0, 100), options))).sort((a, b) => a - b),
+      doubled,
+    )
+    assert.deepEqual(await collect(executor.map(work.later, numbers.slice(0, 10), { chunk: 4 })), numbers.slice(0, 10))
+  }
+  assert.deepEqual(await collect(executor.map(work.echo, numbers, { chunk: 9 })), numbers)
+  const before20 = []
+  await assert.rejects(async () => {
+    for await (const one of executor.map(work.failAt20, numbers, { chunk: 8 })) before20.push(one)
+  }, RangeError)
+  assert.deepEqual(before20, numbers.slice(0, 20))
+  async function* three() {
+    yield* [1, 2, 3]
+    throw new Error('after three')
+  }
+  const before = []
+  await assert.rejects(
+    async () => {
+      for await (const one of executor.map(work.echo, three(), { chunk: 2 })) before.push(one)
+    },
+    { message: 'after three' },
+  )
+  assert.deepEqual(before, [1, 2, 3])
+  await assert.rejects(collect(executor.map(work.echo, [1], { chunk: 0 })), { code: 'ERR_INVALID_ARGUMENT' })
+
   // A failure ends it: what has not started never runs, the source is closed.
   closed = false
   const failing = executor.map(work.fail, source(), { concurrency: 3 })

@@ -64,6 +64,14 @@ export const work = tasks(import.meta.url, {
   failWith(value) {
     throw value
   },
+  failAt20(x) {
+    if (x === 20) throw new RangeError('at 20')
+    return x
+  },
+  *double(x) {
+    yield
+    return x * 2
+  },
   async failLater() {
     await sleep(1)
     throw new SyntaxError('later')
@@ -147,6 +155,10 @@ export const work = tasks(import.meta.url, {
   *joinsInFiber(timeout) {
     return yield* Executor.current().spawn(work.later, [1, 60_000]).joinFiber({ timeout })
   },
+  scoped: (flag) =>
+    Executor.current().scope((scope) => {
+      scope.spawn(work.loopUntilCancelled, [flag])
+    }),
   self() {
     const { name, module, worker, isCancelled } = currentTask()
     return { name, module, worker, isCancelled }
