@@ -1,8 +1,8 @@
 /** Bounded channels: ring.ts is the algorithm, flavor.ts the waiting. */
 import { type Codec, Region } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
-import { channelBytes, flavorBytes, formatChannel } from './endpoint.js'
-import { FLAVOR_ONESHOT, FLAVOR_SHARED, FLAVOR_SPSC, RECEIVER_HEADER } from './layout.js'
+import { channelBytes, flavorBytes, formatChannel } from './flavors.js'
+import { FLAVOR_MPSC, FLAVOR_ONESHOT, FLAVOR_SHARED, FLAVOR_SPSC, FLAVOR_UNBOUNDED, RECEIVER_HEADER } from './layout.js'
 import { Receiver } from './receiver.js'
 import { checkRing } from './ring.js'
 import { Sender } from './sender.js'
@@ -46,11 +46,28 @@ export function spsc<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
 }
 
 /**
- * Makes a bounded channel for many senders and one receiver: the same as `channel`, whose ring lets receivers meet nobody but each other.
- * @throws as `channel`
+ * Makes a bounded channel for any number of senders and one receiving agent: a receive needs no compare-exchange. The receiving end
+ * belongs to the agent that uses it first; another one that uses it gets an InvalidArgumentError, unless the first has died.
+ * @throws InvalidArgumentError for a capacity that is no integer from 1 to 2^24, RegionFullError
  */
 export function mpsc<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
-  return channel(options)
+  const { capacity = DEFAULT_CAPACITY, codec } = options
+  checkRing(capacity)
+  return make(FLAVOR_MPSC, options.region, codec, capacity)
+}
+
+/**
+ * Makes a channel that holds as many messages as its region has room for: a send never waits, and throws `UnboundedFullError` (with the
+ * message as `value`) when the region is full. Memory grows in blocks of up to 64 messages and goes back to the region as they are received,
+ * but for a few blocks. Prefer `channel`, whose senders wait, unless something else bounds what is sent.
+ * @throws RegionFullError
+ * @example
+ * const [tx, rx] = unbounded<string>({ codec: utf8(100) })
+ * for (let i = 0; i < 5000; i++) tx.send(`line ${i}`)
+ * rx.length // 5000
+ */
+export function unbounded<T>(options: Pick<ChannelOptions<T>, 'codec' | 'region'>): [Sender<T>, Receiver<T>] {
+  return make(FLAVOR_UNBOUNDED, options.region, options.codec, 1)
 }
 
 /**
@@ -70,12 +87,13 @@ export function channelAt<T>(region: Region, at: number, options: Pick<ChannelOp
   return open(Place.format(region, at, Sender, channelBytes(codec, capacity)), FLAVOR_SHARED, codec, capacity)
 }
 
-function make<T>(flavor: number, region: Region | undefined, codec: Codec<T>, capacity: number): [Sender<T>, Receiver<T>] {
-  return open(Place.allocate(region ?? Region.default, Sender, flavorBytes(flavor, codec, capacity)), flavor, codec, capacity)
+function make<T>(flavor: number, region = Region.default, codec: Codec<T>, capacity: number): [Sender<T>, Receiver<T>] {
+  const bytes = flavorBytes(region, { flavor, codec: codec as Codec<unknown>, capacity })
+  return open(Place.allocate(region, Sender, bytes), flavor, codec, capacity)
 }
 
 function open<T>(place: Place, flavor: number, codec: Codec<T>, capacity: number): [Sender<T>, Receiver<T>] {
   const { region, at } = place
-  formatChannel(region, at, flavor, codec, capacity)
+  formatChannel(region, at, { flavor, codec: codec as Codec<unknown>, capacity })
   return [new Sender(place, codec), new Receiver(Place.format(region, at + RECEIVER_HEADER * 4, Receiver), codec)]
 }

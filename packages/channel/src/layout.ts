@@ -51,3 +51,11 @@ export const FLAVOR_SHARED = 0
 export const FLAVOR_SPSC = 1
 /** One message in its life. */
 export const FLAVOR_ONESHOT = 2
+/** Many senders, one receiver. */
+export const FLAVOR_MPSC = 3
+/** As many messages as the region has room for. */
+export const FLAVOR_UNBOUNDED = 4
+/** Every receiver gets every message. */
+export const FLAVOR_BROADCAST = 5
+/** The latest value. */
+export const FLAVOR_WATCH = 6

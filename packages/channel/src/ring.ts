@@ -91,7 +91,7 @@ export class Ring<T> {
   protected readonly slotsAt: number
   protected readonly stride: number
   /** Bits of an index in a hint. */
-  private readonly bits: number
+  protected readonly bits: number
   private readonly indexMask: number
   protected readonly lapMask: number
   protected readonly lapShift: number

@@ -3,8 +3,9 @@ import { type Codec, type Handle, type Region } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, block, DoneFiber, FiberWait, promise, throwIfCancelled } from '@heddle/park/internal'
-import { Endpoint, openFlavor } from './endpoint.js'
+import { Endpoint } from './endpoint.js'
 import { DONE } from './flavor.js'
+import { openFlavor } from './flavors.js'
 import { HEAD_BYTES } from './layout.js'
 
 /**

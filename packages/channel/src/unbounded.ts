@@ -4,8 +4,8 @@
  * Source     crossbeam-channel's `list` flavour: slots in linked blocks. Claims are in the slots, as in ring.ts, so that a dead agent's claim can
  *            be told from a slow one's; hazard pointers (Michael, 2004) per agent and block, not per access, guard what is given back.
  * Layout     layout.ts, with TAIL and HEAD the byte offsets of the senders' and the receivers' block; then a line of words (U_*), two words (pins)
- *            for each agent of the region, the codec's kind, and the first block.
- *            A block: +0 next · +4 lap · +8 next in the free list · +16 state words · slots, each the codec's, rounded up to its alignment
+ *            for each agent of the region, the first block, and the codec's kind.
+ *            A block: +0 next · +4 lap · +8 next in the free list · +12 number in the list · +16 state words · slots, each the codec's, rounded up to its alignment
  *   state (of lap l)    the slot is                     next
  *   FREE l              not sent yet                    SENDING
  *   SENDING l owner     being written                   FULL, or HOLE when nothing was written; FREE l + 1 when its owner is dead
@@ -35,13 +35,13 @@
  */
 import { type Codec, type Region, RegionFullError } from '@heddle/atomics'
 import { A_STATUS, agentRecord, isOwnerAlive, PHASE_ALIVE, PHASE_MASK } from '@heddle/atomics/internal'
-import { add, agentLocal, compareExchange, get, load, peek, set, store } from '@heddle/atomics/ops'
+import { add, agentLocal, compareExchange, load, peek, set, store } from '@heddle/atomics/ops'
 import { Agent, lockQueue, unlockQueue } from '@heddle/park/internal'
 import type { Buffer } from './buffered.js'
 import { UnboundedFullError } from './errors.js'
 import { BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
 import { HEAD, HEAD_BYTES, LOST, SEND_QUEUE, TAIL } from './layout.js'
-import { claimed, free, FREEING, full, hole, isClaim, isFree, LAP_BITS, phaseOfClaim, SENDING, tagOf, TAKING } from './slot-state.js'
+import { claimed, free, FREEING, full, hole, isClaim, LAP_BITS, phaseOfClaim, SENDING, tagOf, TAKING } from './slot-state.js'
 import { EMPTY } from './symbols.js'
 
 /** Words of the list, from the channel's start. */
@@ -49,15 +49,13 @@ const U_FIRST = HEAD_BYTES >> 2
 const U_FREE = U_FIRST + 1
 /** The highest lap that any block had. */
 const U_LAPS = U_FIRST + 2
-/** How many blocks each end has entered. */
-const U_SENT_BLOCKS = U_FIRST + 3
-const U_RECEIVED_BLOCKS = U_FIRST + 4
 const PINS = U_FIRST + 16
 
 /** Words of a block. */
 const B_NEXT = 0
 const B_LAP = 1
 const B_FREE_NEXT = 2
+const B_NUMBER = 3
 const B_STATES = 4
 
 const LINE = 64
@@ -96,11 +94,14 @@ function roundUp(value: number, unit: number): number {
   return (value + unit - 1) & -unit
 }
 
-/** What the list's words take, and where its parts are, from the channel's start. */
-export function unboundedLayout(region: Region, codec: Codec<unknown>, kind: number): { kindAt: number; firstAt: number; bytes: number } {
-  const kindAt = (PINS + region.agents * 2) * 4
-  const firstAt = roundUp(kindAt + kind, LINE)
-  return { kindAt, firstAt, bytes: firstAt + blockShape(codec).bytes }
+/** Where the first block is, from the channel's start. */
+function firstBlockAt(agents: number): number {
+  return roundUp((PINS + agents * 2) * 4, LINE)
+}
+
+/** Bytes of a list with its first block, from the channel's start to the codec's kind. */
+export function unboundedBytes(codec: Codec<unknown>, agents: number): number {
+  return roundUp(firstBlockAt(agents) + blockShape(codec).bytes, 4)
 }
 
 function blockShape(codec: Codec<unknown>): { slots: number; stride: number; slotsAt: number; bytes: number } {
@@ -111,11 +112,9 @@ function blockShape(codec: Codec<unknown>): { slots: number; stride: number; slo
 }
 
 /** Makes the first block the only one. Before the channel is published: plain writes. */
-export function formatUnbounded(region: Region, at: number, firstAt: number): void {
-  const base = at >> 2
-  set(region.words, base + U_FIRST, at + firstAt)
-  set(region.words, base + HEAD, at + firstAt)
-  set(region.words, base + TAIL, at + firstAt)
+export function formatUnbounded(region: Region, at: number): void {
+  const first = at + firstBlockAt(region.agents)
+  for (const word of [U_FIRST, HEAD, TAIL]) set(region.words, (at >> 2) + word, first)
 }
 
 /** The list in a region, at the word index `base`. */
@@ -127,6 +126,8 @@ export class List<T> implements Buffer<T> {
   private readonly slotsAt: number
   private readonly bytes: number
   private readonly lock: number
+  /** Byte offset of the first block, which is part of the channel's own memory. */
+  private readonly embedded: number
   private readonly sending = agentLocal(() => new ListCursor(Agent.of(this.region), this.base + PINS, TAIL))
   private readonly receiving = agentLocal(() => new ListCursor(Agent.of(this.region), this.base + PINS, HEAD))
 
@@ -134,9 +135,8 @@ export class List<T> implements Buffer<T> {
     readonly region: Region,
     private readonly base: number,
     private readonly codec: Codec<T>,
-    /** Byte offset of the first block, which is part of the channel's own memory. */
-    private readonly embedded: number,
   ) {
+    this.embedded = base * 4 + firstBlockAt(region.agents)
     this.words = region.words
     const { slots, stride, slotsAt, bytes } = blockShape(codec as Codec<unknown>)
     this.slots = slots
@@ -240,11 +240,10 @@ export class List<T> implements Buffer<T> {
 
   /** Messages in it, those being sent and received included. Exact while nobody does. */
   get length(): number {
-    const { words, base } = this
-    const tail = this.walked(TAIL)
+    // The head first: what is sent meanwhile makes it longer, never negative.
     const head = this.walked(HEAD)
-    const blocks = (load(words, base + U_SENT_BLOCKS) - load(words, base + U_RECEIVED_BLOCKS)) | 0
-    return Math.max(0, blocks * this.slots + tail - head)
+    const tail = this.walked(TAIL)
+    return Math.max(0, ((tail.block - head.block) | 0) * this.slots + tail.slot - head.slot)
   }
 
   /** Frees every message's own memory and every block; nobody uses the list any more. */
@@ -338,7 +337,8 @@ export class List<T> implements Buffer<T> {
       this.locked(cursor.agent, () => {
         if (load(words, base + HEAD) !== cursor.block || !this.isCurrent(cursor)) return
         store(words, base + HEAD, load(words, cursor.words + B_NEXT))
-        add(words, base + U_RECEIVED_BLOCKS, 1)
+        // Not in the way of giving it back.
+        store(words, cursor.pin, 0)
         this.retire()
       })
     }
@@ -376,8 +376,9 @@ export class List<T> implements Buffer<T> {
       const lap = load(words, index + B_STATES) >>> 4
       store(words, index + B_LAP, lap)
       store(words, index + B_NEXT, 0)
-      if (((lap - load(words, base + U_LAPS)) << (32 - LAP_BITS)) > 0) store(words, base + U_LAPS, lap)
+      if ((lap - load(words, base + U_LAPS)) << (32 - LAP_BITS) > 0) store(words, base + U_LAPS, lap)
     }
+    store(words, (block >> 2) + B_NUMBER, (load(words, (last >> 2) + B_NUMBER) + 1) | 0)
     store(words, (last >> 2) + B_NEXT, block)
     this.enter(block)
   }
@@ -387,7 +388,6 @@ export class List<T> implements Buffer<T> {
     const { words, base } = this
     if (load(words, base + U_FREE) === block) store(words, base + U_FREE, load(words, (block >> 2) + B_FREE_NEXT))
     store(words, base + TAIL, block)
-    add(words, base + U_SENT_BLOCKS, 1)
   }
 
   /** A block whose lap no block had before (U3). Nobody else knows it yet: plain writes. @throws RegionFullError */
@@ -456,8 +456,8 @@ export class List<T> implements Buffer<T> {
     return false
   }
 
-  /** How many slots of the block at one end were claimed there. */
-  private walked(end: typeof HEAD | typeof TAIL): number {
+  /** Where one end is: the number of its block, and how many of its slots were claimed there. */
+  private walked(end: typeof HEAD | typeof TAIL): { block: number; slot: number } {
     const { words } = this
     const cursor = end === HEAD ? this.receiving.get() : this.sending.get()
     this.follow(cursor)
@@ -470,6 +470,6 @@ export class List<T> implements Buffer<T> {
       if (isOpen || !this.isCurrent(cursor)) break
       cursor.index++
     }
-    return cursor.index
+    return { block: load(words, cursor.words + B_NUMBER), slot: cursor.index }
   }
 }

@@ -1,0 +1,165 @@
+/**
+ * The bounded ring of many senders and one receiver: senders claim slots as in ring.ts, the receiver loads and stores.
+ *
+ * Source     ring.ts for the senders' end; FastForward's receiver (Giacomoni et al., PPoPP 2008), who looks at the slot's own flag.
+ * Layout     As ring.ts; the owner of the receiving end is named in RECEIVER_OWNER.
+ *   state      meaning for the receiver at it                 next
+ *   FREE lap   nothing was sent                               END, when the channel is closed
+ *   SENDING    being written                                  waits; FREE lap + 1 when its owner is dead
+ *   FULL lap   a message                                      FREE lap + 1, by a store; FREEING first for codecs with memory outside the slot
+ *   HOLE lap   nothing was written                            FREE lap + 1
+ *   END lap    closed: whoever sends is refused here for ever
+ * Invariants M1 Only the agent named as owner receives; who finds a dead one there takes the end over, as P1 of spsc-ring.ts. So nobody else
+ *               changes a FULL slot, and a store is enough. Others may free a HOLE or a dead agent's claim when they come round to it
+ *               (ring.ts): those the receiver frees by compare-exchange.
+ *            M2 What was claimed before the END is received: positions are claimed without gaps (N1 of ring.ts), and the receiver writes END by
+ *               compare-exchange where it finds FREE. So no sender takes a message back.
+ * Pairs      FULL's store with the receiver's load of it; FREE's store with SENDING's compare-exchange.
+ * Progress   Senders as ring.ts. The receiver is wait-free but where a sender is in the middle of the next message. A message whose receiver
+ *            dies while it reads is received by the next one, unless it was being freed.
+ * Cost       To receive: one load, one store, one plain load; no compare-exchange.
+ */
+import { InvalidArgumentError } from '@heddle/atomics'
+import { isOwnerAlive } from '@heddle/atomics/internal'
+import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
+import { Agent } from '@heddle/park/internal'
+import { BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
+import { HEAD, LOST, RECEIVER_EPOCH, RECEIVER_OWNER } from './layout.js'
+import { Ring } from './ring.js'
+import { claimed, end, free, FREEING, full, hole, isClaim, isEnd, lapsAhead, phaseOfClaim, SENDING, tagOf } from './slot-state.js'
+import { EMPTY } from './symbols.js'
+
+/** How often the receiver tells where it is, in slots; a power of 2. Whoever takes over walks from there. */
+const HINT_EVERY = 16
+
+/** Where the receiving agent is. */
+class Receiving {
+  index = 0
+  lap = 0
+  /** The end's epoch when this took it over. */
+  epoch = -1
+  constructor(readonly agent: Agent) {}
+}
+
+export class MpscRing<T> extends Ring<T> {
+  private readonly receiving = agentLocal(() => new Receiving(Agent.of(this.region)))
+
+  override pop(): T | typeof EMPTY | typeof BUSY {
+    const { words, codec, region } = this
+    const cursor = this.receiver()
+    if (load(words, this.states + cursor.index) !== full(cursor.lap)) {
+      const found = this.next(cursor)
+      if (found !== DONE) return found === NOTHING ? EMPTY : BUSY
+    }
+    const { index, lap } = cursor
+    const state = this.states + index
+    const at = this.slotsAt + index * this.stride
+    // Moved on before the codec runs: what it calls may receive here, too.
+    this.step(cursor)
+    try {
+      return codec.read(region, at)
+    } finally {
+      if (!codec.fixed) {
+        store(words, state, claimed(cursor.agent.tag, FREEING, lap))
+        codec.free?.(region, at)
+      }
+      store(words, state, free((lap + 1) & this.lapMask))
+    }
+  }
+
+  override look(): number {
+    return this.next(this.receiver())
+  }
+
+  /** M2 */
+  override retract(): boolean {
+    return false
+  }
+
+  /** M2 */
+  override seal(): boolean {
+    const { index, lap } = this.receiver()
+    const found = compareExchange(this.words, this.states + index, free(lap), end(lap))
+    return found === free(lap) || found === end(lap)
+  }
+
+  override get length(): number {
+    // Nothing is after the end.
+    return isEnd(load(this.words, this.states + this.walked(HEAD).index)) ? 0 : super.length
+  }
+
+  override drop(): void {
+    // Whoever disposes of it does so for both ends.
+    store(this.words, this.base + RECEIVER_OWNER, 0)
+    add(this.words, this.base + RECEIVER_EPOCH, 1)
+    super.drop()
+  }
+
+  /** Goes on to the next message, if there is one: DONE, NOTHING or UNDERWAY. */
+  private next(cursor: Receiving): number {
+    const { words } = this
+    for (;;) {
+      const { lap } = cursor
+      const index = this.states + cursor.index
+      const state = load(words, index)
+      if (state === full(lap)) return DONE
+      const ahead = lapsAhead(state, lap, this.lapShift)
+      // A sender that came round has passed over what was left here.
+      if (ahead > 0) this.step(cursor)
+      else if (state === hole(lap)) this.passOver(cursor, index, state)
+      else if (ahead < 0 || !isClaim(state)) return NOTHING
+      else if (!isOwnerAlive(words, tagOf(state))) {
+        if (this.passOver(cursor, index, state)) add(words, this.base + LOST, 1)
+      } else if (phaseOfClaim(state) === SENDING) return UNDERWAY
+      // Somebody else is passing over it.
+      else this.step(cursor)
+    }
+  }
+
+  /** Frees a slot without a message, and goes on; a sender may be faster (M1). */
+  private passOver(cursor: Receiving, index: number, state: number): boolean {
+    if (compareExchange(this.words, index, state, free((cursor.lap + 1) & this.lapMask)) !== state) return false
+    this.step(cursor)
+    return true
+  }
+
+  private step(cursor: Receiving): void {
+    if (++cursor.index === this.capacity) {
+      cursor.index = 0
+      cursor.lap = (cursor.lap + 1) & this.lapMask
+    }
+    // Nobody else writes it (M1).
+    if ((cursor.index & (HINT_EVERY - 1)) === 0) store(this.words, this.base + HEAD, (cursor.lap << this.bits) | cursor.index)
+  }
+
+  private receiver(): Receiving {
+    const cursor = this.receiving.get()
+    if (peek(this.words, this.base + RECEIVER_EPOCH) !== cursor.epoch) this.takeOver(cursor)
+    return cursor
+  }
+
+  /** M1 */
+  private takeOver(cursor: Receiving): void {
+    const { words, base } = this
+    const { tag } = cursor.agent
+    const former = load(words, base + RECEIVER_OWNER)
+    if (former !== tag && (isOwnerAlive(words, former) || compareExchange(words, base + RECEIVER_OWNER, former, tag) !== former))
+      throw new InvalidArgumentError('another agent receives from this channel: mpsc() is for one, channel() for many')
+    cursor.epoch = (add(words, base + RECEIVER_EPOCH, 1) + 1) | 0
+    this.mend()
+    const { index, lap } = this.walked(HEAD)
+    cursor.index = index
+    cursor.lap = lap
+  }
+
+  /** The former receiver may have died while it freed the last message that it took. */
+  private mend(): void {
+    const { words } = this
+    const { index, lap } = this.walked(HEAD)
+    const before = index === 0 ? this.capacity - 1 : index - 1
+    const beforeLap = index === 0 ? (lap - 1) & this.lapMask : lap
+    const state = load(words, this.states + before)
+    if (!isClaim(state) || phaseOfClaim(state) !== FREEING || isOwnerAlive(words, tagOf(state))) return
+    if (compareExchange(words, this.states + before, state, free((beforeLap + 1) & this.lapMask)) === state) add(words, this.base + LOST, 1)
+  }
+}
