@@ -1,4 +1,4 @@
 import { defineConfig } from 'tsup'
 import { preset } from '../../scripts/tsup-preset.js'
 
-export default defineConfig(preset({ entry: ['src/node.ts'] }))
+export default defineConfig(preset({ entry: ['src/browser.ts', 'src/bun.ts', 'src/deno.ts', 'src/node.ts'] }))

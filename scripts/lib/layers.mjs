@@ -12,8 +12,8 @@ const below = {
   executor: ['scheduler', 'channel', 'cancel'],
   'host-node': ['executor'],
   'host-browser': ['executor'],
-  'host-deno': ['executor'],
-  'host-bun': ['executor'],
+  'host-deno': ['host-node'],
+  'host-bun': ['host-node'],
   heddle: ['host-node', 'host-browser', 'host-deno', 'host-bun'],
   model: ['atomics'],
 }

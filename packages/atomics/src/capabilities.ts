@@ -1,5 +1,5 @@
 /** What this engine, host and agent can do, found out by trying; and for what is missing, what it is and how to get it. */
-import { hasPause, waitAsync } from '#ops'
+import { agentLocal, hasPause, random, waitAsync } from '#ops'
 import { canBlock } from './can-block.js'
 
 /** The host that runs this agent, as far as its globals tell. */
@@ -82,10 +82,18 @@ function parallelismOf(globals: Globals): number {
   return typeof reported === 'number' && reported >= 1 ? Math.floor(reported) : 1
 }
 
-/** The number of the calling thread by which its creator knows it, where the runtime has Node's workers; 0 for the main thread, and elsewhere. */
+/** A browser numbers no workers: each draws a number for itself, which its creator learns when it says hello. */
+const drawnNumber = agentLocal(() => 1 + (random() >>> 2))
+
+/**
+ * The number of the calling thread by which its creator knows it: that of Node's workers where the runtime has them; in a browser's worker one
+ * that it has drawn; 0 for the main thread, and where nothing is known.
+ */
 export function platformThreadNumber(): number {
-  const number = (globalThis as Globals).process?.getBuiltinModule?.('node:worker_threads')?.threadId
-  return typeof number === 'number' ? number : 0
+  const globals = globalThis as Globals
+  const number = globals.process?.getBuiltinModule?.('node:worker_threads')?.threadId
+  if (typeof number === 'number') return number
+  return globals.WorkerGlobalScope === undefined ? 0 : drawnNumber.get()
 }
 
 /** What to tell the user of facts that fall short. */

@@ -34,7 +34,8 @@ export function assertNotLoading(what: string): void {
   if (modules.size === 0) return
   const { stack = '' } = new Error(what)
   for (const module of modules) {
-    if (stack.includes(module)) {
+    // Some engines name files by path.
+    if (stack.includes(module) || stack.includes(decodeURI(module.replace(/^file:\/\//, '')))) {
       throw new InvalidArgumentError(
         `${module} calls ${what} at its top level while a worker loads it for its tasks: every worker would do it again. Keep tasks in a module of their own, or start work only if (isMainThread)`,
       )

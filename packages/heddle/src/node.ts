@@ -1,24 +1,16 @@
 /** heddle on Node: everything of every package, and a default executor. */
-import { Executor as AnyExecutor, type ExecutorOptions, type JoinHandle, type MapOptions, type CallOptions, type TaskRef } from '@heddle/executor'
+import type { Executor as AnyExecutor } from '@heddle/executor'
 import { nodeHost } from '@heddle/node'
-import { defaultExecutor } from './default-executor.js'
+import { bind, type Bound } from './default-executor.js'
 
-export * from '@heddle/atomics'
-export * from '@heddle/park'
-export * from '@heddle/cancel'
-export * from '@heddle/sync'
-export * from '@heddle/channel'
-export * from '@heddle/scheduler'
-export * from '@heddle/executor'
-export { nodeHost } from '@heddle/node'
+export * from './all.js'
+export { nodeHost }
 
-/** A pool of workers that runs tasks in parallel: `Executor` of `@heddle/executor`, on Node's workers unless another host is given. */
-export class Executor extends AnyExecutor {
-  /** As `Executor.create` of `@heddle/executor`, with `host: nodeHost` as the default. */
-  static override create(options: ExecutorOptions = {}): AnyExecutor {
-    return super.create({ host: nodeHost, ...options })
-  }
-}
+const bound = /* @__PURE__ */ bind(nodeHost)
+
+/** A pool of workers that runs tasks in parallel: `Executor` of `@heddle/executor`, with `nodeHost` unless another host is given. */
+export const Executor: Bound['Executor'] = bound.Executor
+export type Executor = AnyExecutor
 
 /**
  * Calls a task in a worker of the default executor (in a worker: of the executor that it belongs to). See `Executor.run`.
@@ -31,16 +23,10 @@ export class Executor extends AnyExecutor {
  * console.log(await run(squares.square, 12)) // 144
  * ```
  */
-export function run<A extends unknown[], R>(task: TaskRef<A, R>, ...args: A): Promise<R> {
-  return defaultExecutor(nodeHost).run(task, ...args)
-}
+export const run: Bound['run'] = bound.run
 
 /** Calls a task of the default executor and gives a handle of the call. See `Executor.spawn`. */
-export function spawn<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: CallOptions): JoinHandle<R> {
-  return defaultExecutor(nodeHost).spawn(task, args, options)
-}
+export const spawn: Bound['spawn'] = bound.spawn
 
 /** Calls a task of the default executor for each input. See `Executor.map`. */
-export function map<T, R>(task: TaskRef<[T], R>, inputs: Iterable<T> | AsyncIterable<T>, options?: MapOptions): AsyncIterableIterator<R> {
-  return defaultExecutor(nodeHost).map(task, inputs, options)
-}
+export const map: Bound['map'] = bound.map

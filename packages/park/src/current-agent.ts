@@ -37,8 +37,9 @@ export function adopt(worker: object): void {
 
 /** As `adopt`, for a worker that the host started. */
 export function watch(worker: { readonly threadId: number; onExit(listener: () => void): void }): void {
-  const { threadId } = worker
   worker.onExit(() => {
+    // Not before: some platforms number a worker when it begins.
+    const { threadId } = worker
     const errors: unknown[] = []
     for (const region of knownRegions()) {
       // A reaper takes a slot: only where there is something to reap.

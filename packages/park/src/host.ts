@@ -19,7 +19,7 @@ export interface WorkerExit {
 export interface HostWorker {
   /** The platform's own object. */
   readonly native: object
-  /** The platform's number for its thread, equal to `Host.threadId()` inside it; 0 when it has none. */
+  /** The platform's number for its thread, equal to `Host.threadId()` inside it; 0 when it has none, or while it is not known (a browser's worker says it when it begins). */
   readonly threadId: number
   post(message: unknown, transfer?: readonly object[]): void
   onMessage(listener: (message: unknown) => void): void

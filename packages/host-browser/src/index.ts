@@ -1,0 +1,2 @@
+export { announce } from './announce.js'
+export { browserHost } from './browser-host.js'

@@ -1,0 +1,1 @@
+export { bunHost } from './bun-host.js'

@@ -1,0 +1,1 @@
+export { denoHost } from './deno-host.js'
