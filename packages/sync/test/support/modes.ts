@@ -21,6 +21,8 @@ export interface Outcome {
   guard(verb: string, ...args: unknown[]): Promise<Outcome>
   /** The guard as an argument of another call in the same mode. */
   readonly asArgument: unknown
+  /** Calls a verb of another object in the same mode, and in the same thread. */
+  also(object: object, verb: string, ...args: unknown[]): Promise<Outcome>
 }
 
 /** A verb under way. */
@@ -55,11 +57,20 @@ class Thread {
           release: async () => expectNoError(await asGuard('release')),
           guard: asGuard,
           asArgument: { guard: id },
+          also: (object, method, ...rest) => this.call((object as SharedObject).toHandle(), method, rest),
         })
       })
-      this.worker.postMessage({ id, target, verb, args })
+      this.worker.postMessage({ id, target, verb, args: args.map(toSend) })
     })
   }
+}
+
+/** What can't be posted is described: a token of the options, a function that returns a value. */
+function toSend(arg: unknown): unknown {
+  if (typeof arg === 'function') return { returns: (arg as () => unknown)() }
+  if (typeof arg !== 'object' || arg === null || !('signal' in arg)) return arg
+  const { signal } = arg as { signal: unknown }
+  return signal instanceof AbortSignal ? { ...arg, signal: 'AbortSignal' } : { ...arg, signal: (signal as SharedObject).toHandle() }
 }
 
 function expectNoError(outcome: Outcome): void {
@@ -132,8 +143,15 @@ export class Modes {
     }
     const outcome = await thread.call(target, verb, args)
     // One that holds something answers no other call: it would be its own rival.
-    if (typeof outcome.value !== 'object') this.idle.push(thread)
-    return outcome
+    const holds = typeof outcome.value === 'object' && Object.keys(outcome.value as object).length === 0
+    if (!holds) this.idle.push(thread)
+    return {
+      ...outcome,
+      release: async () => {
+        await outcome.release()
+        this.idle.push(thread)
+      },
+    }
   }
 
   private async local(mode: Mode, object: object, verb: string, args: unknown[]): Promise<Outcome> {
@@ -165,6 +183,7 @@ export class Modes {
           ? this.local(mode, value as object, verb, args)
           : this.plain(mode, value, verb, args),
       asArgument: value,
+      also: (object, verb, ...args) => this.local(mode, object, verb, args),
     }
   }
 
