@@ -16,7 +16,6 @@ import { and, compareExchange, get, load, now, or, store } from '@heddle/atomics
 import { isOwnerGone } from '@heddle/atomics/internal'
 import {
   type Agent,
-  cancel,
   CASE_RECHECK,
   claim,
   claimOne,
@@ -49,7 +48,7 @@ import {
   W_WANT,
   waitingSince,
 } from '@heddle/park/internal'
-import { findCycle } from './diagnostics.js'
+import { refuseCycle } from './diagnostics.js'
 import { DeadlockError } from './errors.js'
 
 /**
@@ -179,7 +178,7 @@ export abstract class LockOperation<T> extends Operation<T> {
     unlockQueue(agent, q)
     this.parked = true
     if (isOwnerGone(words, load(words, lock)) && claim(words, record, NOTIFIED, CASE_RECHECK)) deliver(agent, record)
-    else if (agent.region.diagnostics) this.refuseCycle()
+    else if (agent.region.diagnostics) refuseCycle(agent, record, () => this.abandon())
     return false
   }
 
@@ -197,16 +196,6 @@ export abstract class LockOperation<T> extends Operation<T> {
       throw new DeadlockError(
         'this agent holds the lock already, and would wait for itself: release it first, or use lockAsync() or a ReentrantMutex',
       )
-  }
-
-  /** Threads that wait for one another never go on: the one whose wait closes the cycle says so instead. */
-  private refuseCycle(): void {
-    const { agent, record } = this
-    if (get(agent.words, record + W_KIND) !== KIND_THREAD) return
-    const cycle = findCycle(agent, record)
-    if (cycle === undefined || !cancel(agent.words, record)) return
-    this.abandon()
-    throw new DeadlockError(`this wait would never end: ${cycle}`)
   }
 }
 

@@ -39,7 +39,6 @@ import {
   PARKED_BIT,
   POISONED_BIT,
   promise,
-  QUEUE_BYTES,
 } from '@heddle/park/internal'
 import { NotOwnerError, PoisonedError } from './errors.js'
 import type { Guard } from './guard.js'
@@ -47,7 +46,20 @@ import { release, tryAcquire } from './lock-operation.js'
 import { countReleased, countSharedHold, countTaken, type LockMetrics, METRICS_BYTES, readMetrics, type Waited } from './metrics.js'
 import { ReadGuard, UpgradableGuard, WriteGuard } from './rw-guard.js'
 import { ReadOperation, UpgradableOperation, WriteOperation } from './rw-operation.js'
-import { holdOf, isClear, leave, passOn, READER_WORDS, type RwWords, tryEnter, UPGRADABLE_BIT, WRITING_BIT } from './rw-state.js'
+import {
+  DRAIN_OFFSET,
+  holdOf,
+  isClear,
+  leave,
+  OPTIONS_OFFSET,
+  passOn,
+  READER_WORDS,
+  READERS_OFFSET,
+  type RwWords,
+  tryEnter,
+  UPGRADABLE_BIT,
+  WRITING_BIT,
+} from './rw-state.js'
 
 /** Settings of a new reader-writer lock. */
 export interface RwLockOptions {
@@ -59,9 +71,6 @@ export interface RwLockOptions {
 
 const POISON_OPTION = 1
 const METRICS_MASK = ~15
-const DRAIN_OFFSET = (8 + QUEUE_BYTES) >> 2
-const OPTIONS_OFFSET = DRAIN_OFFSET + (QUEUE_BYTES >> 2)
-const READERS_OFFSET = OPTIONS_OFFSET + 1
 
 /**
  * A lock that many may read under at one time, or one may write under.

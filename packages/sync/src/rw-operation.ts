@@ -23,6 +23,7 @@ import {
   W_KIND,
   W_LOCK,
 } from '@heddle/park/internal'
+import { refuseCycle } from './diagnostics.js'
 import { DeadlockError } from './errors.js'
 import { LockOperation, release } from './lock-operation.js'
 import type { RwLock } from './rw-lock.js'
@@ -190,11 +191,14 @@ export class WriteOperation extends LockOperation<WriteGuard> {
     // From the lock's queue to that of who drains.
     settle(agent, record)
     store(words, record + W_LOCK, 0)
+    // For diagnostics.ts: whose drain queue it is.
+    store(words, record + W_KEY, rw.header)
     lockQueue(agent, rw.drain)
     const clear = isClear(rw)
     if (!clear) enqueue(words, rw.drain, record, takeTicket(words, rw.drain))
     unlockQueue(agent, rw.drain)
     this.lookAgain(clear)
+    if (!clear && agent.region.diagnostics) refuseCycle(agent, record, () => this.abandon())
     return clear && this.won()
   }
 

@@ -20,6 +20,7 @@ import {
   ownerOf,
   PARKED_BIT,
   phaseOf,
+  QUEUE_BYTES,
   unlink,
   unlockQueue,
   W_KEY,
@@ -31,6 +32,10 @@ import {
 export const UPGRADABLE_BIT = 8
 /** The owner writes. */
 export const WRITING_BIT = 1 << 29
+/** Words from the header to the queue of who waits for readers to leave, to the options, and to the readers' bits. */
+export const DRAIN_OFFSET = (8 + QUEUE_BYTES) >> 2
+export const OPTIONS_OFFSET = DRAIN_OFFSET + (QUEUE_BYTES >> 2)
+export const READERS_OFFSET = OPTIONS_OFFSET + 1
 /** Words of readers' bits: enough for 255 agents. */
 export const READER_WORDS = 8
 /** W_KEY of a record that waits to read, in the lock's queue. */
