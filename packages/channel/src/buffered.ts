@@ -32,7 +32,7 @@ import {
   takeTicket,
   unlockQueue,
 } from '@heddle/park/internal'
-import { BUSY, DONE, Flavor, NOTHING, SPENT, UNDERWAY } from './flavor.js'
+import { type Batch, BUSY, DONE, Flavor, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { CLOSED_BIT, RECEIVERS_WAIT, SENDERS_WAIT } from './layout.js'
 import { BatchOperation, ReceiveBatch, ReceiveFiber, ReceiveOperation, SendBatch, SendOperation } from './operations.js'
 import { CLOSED, EMPTY } from './symbols.js'
@@ -45,6 +45,10 @@ export interface Buffer<T> {
   /** DONE, NOTHING (no room), UNDERWAY (no room for a moment) or SPENT. When it throws, receivers are to be told as of a message. */
   push(value: T): number
   pop(): T | typeof EMPTY | typeof BUSY
+  /** Pushes values of a list at once, from an index on. @returns how many; 0: not now, or one by one only */
+  pushMany?(values: ArrayLike<T>, from: number): number
+  /** Pops at most `max` at once into a list, from an index on. @returns how many; 0: not now, or one by one only */
+  popMany?(into: { [index: number]: T }, to: number, max: number): number
   /** Whether a push would get anywhere. */
   canPush(): boolean
   /** What a pop would find: DONE, NOTHING or UNDERWAY. */
@@ -93,8 +97,36 @@ export class Buffered<T> extends Flavor<T> {
     }
     if (found !== DONE) return found
     const signals = load(this.words, this.signals)
-    if (signals !== 0) this.afterSend(signals, value)
+    if (signals !== 0) this.afterSend(signals, value, 1)
     return DONE
+  }
+
+  /** Sends values of a list, from an index on: as many as go at once. @returns how many; 0 when there is no room. @throws as `offer` */
+  offerMany(values: ArrayLike<T>, from: number): number {
+    if ((peek(this.words, this.signals) & CLOSED_BIT) !== 0) throw this.closed(values[from])
+    const count = this.buffer.pushMany === undefined ? 0 : this.buffer.pushMany(values, from)
+    if (count === 0) return this.offer(values[from]!) === DONE ? 1 : 0
+    const signals = load(this.words, this.signals)
+    if (signals !== 0) this.afterSend(signals, values[from]!, count)
+    return count
+  }
+
+  /** Receives at most `max` messages that can be had at once into a list. @returns how many; 0: `poll` says why */
+  pollMany(into: { [index: number]: T }, to: number, max: number): number {
+    const { buffer } = this
+    if (buffer.popMany === undefined) return 0
+    let count = 0
+    try {
+      count = buffer.popMany(into, to, max)
+    } catch (error) {
+      // Nothing was taken; who looked meanwhile found it under way.
+      this.wakeReceiver(Agent.of(this.region))
+      throw error
+    }
+    if (count === 0) return 0
+    const signals = load(this.words, this.signals)
+    if (signals !== 0) this.afterReceive(signals, count)
+    return count
   }
 
   /** Receives if there is a message. BUSY: one is under way, and nothing can be said yet. */
@@ -142,11 +174,17 @@ export class Buffered<T> extends Flavor<T> {
   receiveOperation(agent: Agent): Operation<T> {
     return new ReceiveOperation(agent, this)
   }
-  sendManyOperation(agent: Agent, values: ArrayLike<T>): Operation<number> {
-    return new BatchOperation(agent, this, new SendBatch(this, values), true)
+  override sendBatch(values: ArrayLike<T>): Batch {
+    return new SendBatch(this, values)
   }
-  receiveManyOperation(agent: Agent, into: { [index: number]: T }, max: number): Operation<number> {
-    return new BatchOperation(agent, this, new ReceiveBatch(this, into, max), false)
+  override receiveBatch(into: { [index: number]: T }, max: number): Batch {
+    return new ReceiveBatch(this, into, max)
+  }
+  sendManyOperation(agent: Agent, values: ArrayLike<T>, begun?: Batch): Operation<number> {
+    return new BatchOperation(agent, this, begun ?? new SendBatch(this, values), true)
+  }
+  receiveManyOperation(agent: Agent, into: { [index: number]: T }, max: number, begun?: Batch): Operation<number> {
+    return new BatchOperation(agent, this, begun ?? new ReceiveBatch(this, into, max), false)
   }
   receiveFiber(agent: Agent, options: WaitOptions | undefined): FiberOperation<T> {
     const attempt = (): { value: T } | undefined => {
@@ -201,16 +239,16 @@ export class Buffered<T> extends Flavor<T> {
       found = this.buffer.pop()
     } catch (error) {
       // The message is gone, and its room is there.
-      this.afterReceive(load(this.words, this.signals))
+      this.afterReceive(load(this.words, this.signals), 1)
       throw error
     }
     if (found === EMPTY || found === BUSY) return found
     const signals = load(this.words, this.signals)
-    if (signals !== 0) this.afterReceive(signals)
+    if (signals !== 0) this.afterReceive(signals, 1)
     return found
   }
 
-  protected afterSend(signals: number, value: T): void {
+  protected afterSend(signals: number, value: T, count: number): void {
     const agent = Agent.of(this.region)
     if ((signals & CLOSED_BIT) !== 0) {
       const back = this.buffer.retract()
@@ -218,18 +256,19 @@ export class Buffered<T> extends Flavor<T> {
       if (back) throw this.closed(value)
       return
     }
-    if ((signals & RECEIVERS_WAIT) !== 0) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
+    if ((signals & RECEIVERS_WAIT) !== 0) this.wakeSome(agent, this.receiveQueue, RECEIVERS_WAIT, count)
     if ((signals & SENDERS_WAIT) !== 0 && this.buffer.canPush()) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
   }
 
-  protected afterReceive(signals: number): void {
+  protected afterReceive(signals: number, count: number): void {
     const agent = Agent.of(this.region)
-    if ((signals & SENDERS_WAIT) !== 0) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
+    if ((signals & SENDERS_WAIT) !== 0) this.wakeSome(agent, this.sendQueue, SENDERS_WAIT, count)
     if ((signals & RECEIVERS_WAIT) !== 0 && this.canPoll()) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
   }
 
-  /** A slot without a message stands in the way of those behind it. */
+  /** A slot without a message stands in the way of those behind it; and who came meanwhile may have found it under way. */
   private wakeForHole(): void {
+    this.wakeSender(Agent.of(this.region))
     if ((load(this.words, this.signals) & RECEIVERS_WAIT) !== 0) this.wakeAll(Agent.of(this.region), this.receiveQueue, RECEIVERS_WAIT)
   }
 

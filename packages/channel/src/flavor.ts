@@ -30,6 +30,14 @@ export const SPENT = 3
 /** What a pop finds when it is UNDERWAY. */
 export const BUSY: unique symbol = Symbol('heddle.busy')
 
+/** What many messages go to or come from: moves on by as many as can be had at once. */
+export interface Batch {
+  /** Moves messages until it is done or nothing moves. @returns whether it is done. @throws ClosedError when closed with none moved */
+  move(): boolean
+  /** Messages moved. */
+  readonly moved: number
+}
+
 /** A channel of one flavour, as its Sender and its Receiver use it. */
 export abstract class Flavor<T> {
   readonly words: Int32Array
@@ -63,9 +71,14 @@ export abstract class Flavor<T> {
 
   abstract sendOperation(agent: Agent, value: T): Operation<void>
   abstract receiveOperation(agent: Agent): Operation<T>
-  abstract sendManyOperation(agent: Agent, values: ArrayLike<T>): Operation<number>
+  /** A `sendMany` whose first part needs no waiting; undefined where there is no such thing. */
+  sendBatch?(values: ArrayLike<T>): Batch
+  /** The same of a `recvMany`. */
+  receiveBatch?(into: { [index: number]: T }, max: number): Batch
+  /** @param begun by `sendBatch`: goes on with it */
+  abstract sendManyOperation(agent: Agent, values: ArrayLike<T>, begun?: Batch): Operation<number>
   /** Receives into a list, from its start; at least one and at most `max`. */
-  abstract receiveManyOperation(agent: Agent, into: { [index: number]: T }, max: number): Operation<number>
+  abstract receiveManyOperation(agent: Agent, into: { [index: number]: T }, max: number, begun?: Batch): Operation<number>
   abstract receiveFiber(agent: Agent, options: WaitOptions | undefined): FiberOperation<T>
   abstract receiveManyFiber(agent: Agent, into: { [index: number]: T }, max: number, options: WaitOptions | undefined): FiberOperation<number>
   /** Frees what messages have outside their slots, when nobody uses the channel any more. */
@@ -115,9 +128,18 @@ export abstract class Flavor<T> {
   }
 
   protected wakeAll(agent: Agent, q: number, flag: number): void {
+    this.wakeSome(agent, q, flag, Infinity)
+  }
+
+  /** Wakes the first so many; an agent that sleeps is rung once for all of them. */
+  protected wakeSome(agent: Agent, q: number, flag: number, count: number): void {
+    if (count === 1) {
+      this.wakeOne(agent, q, flag)
+      return
+    }
     const claimed: number[] = []
     lockQueue(agent, q)
-    claimMany(agent, q, 0, Infinity, claimed)
+    claimMany(agent, q, 0, count, claimed)
     if (firstOf(agent.words, q) === 0) and(agent.words, this.signals, ~flag)
     unlockQueue(agent, q)
     for (const main of claimed) deliver(agent, main)

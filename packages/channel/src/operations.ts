@@ -23,7 +23,7 @@ import {
 } from '@heddle/park/internal'
 import type { Buffered } from './buffered.js'
 import { ClosedError } from './errors.js'
-import { BUSY, DONE, type Flavor } from './flavor.js'
+import { type Batch, BUSY, DONE } from './flavor.js'
 import { CLOSED, EMPTY } from './symbols.js'
 
 /** An operation that looks, and waits in one queue until it is to look again. */
@@ -148,25 +148,17 @@ class ReadableOperation extends LookOperation<unknown, void> {
   }
 }
 
-/** What many messages go to or come from: moves on by as many as can be had at once. */
-export interface Batch {
-  /** Moves messages until it is done or nothing moves. @returns whether it is done. @throws ClosedError when closed with none moved */
-  move(): boolean
-  /** Messages moved. */
-  readonly moved: number
-}
-
 /** Sends what a list holds, in order. */
 export class SendBatch<T> implements Batch {
   moved = 0
   constructor(
-    private readonly flavor: Flavor<T>,
+    private readonly flavor: Buffered<T>,
     private readonly values: ArrayLike<T>,
   ) {}
   move(): boolean {
     const { flavor, values } = this
     try {
-      while (this.moved < values.length && flavor.offer(values[this.moved]!) === DONE) this.moved++
+      for (let count = 1; count > 0 && this.moved < values.length; this.moved += count) count = flavor.offerMany(values, this.moved)
     } catch (error) {
       // What was sent before counts; the next call gets the error.
       if (!(error instanceof ClosedError) || this.moved === 0) throw error instanceof ClosedError ? new ClosedError(values, error.reason) : error
@@ -180,13 +172,16 @@ export class SendBatch<T> implements Batch {
 export class ReceiveBatch<T> implements Batch {
   moved = 0
   constructor(
-    private readonly flavor: Flavor<T>,
+    private readonly flavor: Buffered<T>,
     private readonly into: { [index: number]: T },
     private readonly max: number,
   ) {}
   move(): boolean {
     const { flavor, max } = this
     while (this.moved < max) {
+      const count = flavor.pollMany(this.into, this.moved, max - this.moved)
+      this.moved += count
+      if (count > 0) continue
       const found = flavor.poll()
       if (found === EMPTY || found === BUSY) break
       if (found === CLOSED) {

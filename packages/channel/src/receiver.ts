@@ -1,15 +1,19 @@
 /** The receiving end of a channel. */
-import { type Codec, type Handle, InvalidArgumentError, type Region } from '@heddle/atomics'
+import { type Codec, type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
+import { get } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, type BLOCKED, block, promise, throwIfCancelled } from '@heddle/park/internal'
 import { Endpoint } from './endpoint.js'
 import { ClosedError } from './errors.js'
-import { BUSY } from './flavor.js'
+import { FanOut } from './fan-out.js'
+import { BUSY, type Flavor } from './flavor.js'
 import { openFlavor } from './flavors.js'
-import { RECEIVER_HEADER } from './layout.js'
+import { FLAVOR, FLAVOR_WATCH, RECEIVER_HEADER } from './layout.js'
 import { Sender } from './sender.js'
+import { keepSubscription, subscribedTo, takeSubscription } from './subscription.js'
 import { CLOSED, EMPTY } from './symbols.js'
+import { Changes, type Latest } from './watch.js'
 
 /** The typed arrays that messages may be received into. */
 export type NumberArray =
@@ -27,18 +31,21 @@ export class Receiver<T> extends Endpoint<T> {
   static readonly ALIGN = 16
 
   /** For `channel()`, `at` and `fromHandle`; not for others. */
-  constructor(place: Place, codec?: Codec<T>) {
-    super(place, openFlavor(place.region, senderAt(place.at), codec))
+  constructor(place: Place, codec?: Codec<T>, flavor: Flavor<T> = openFlavor(place.region, senderAt(place.at), codec)) {
+    super(place, flavor)
   }
 
-  /** Opens the receiver at a byte offset (its own `at`). @throws DisposedError when none lives there, NotShareableError for an unknown codec. */
+  /**
+   * Opens the receiver at a byte offset (its own `at`): a BroadcastReceiver or a WatchReceiver where it is one.
+   * @throws DisposedError when none lives there, NotShareableError for an unknown codec.
+   */
   static at<T = unknown>(region: Region, at: number): Receiver<T> {
-    return new Receiver<T>(Place.open(region, at, Receiver))
+    return openReceiver(Place.open(region, at, Receiver))
   }
 
-  /** Opens what a handle names. @throws DisposedError, InvalidArgumentError, NotShareableError for an unknown codec. */
+  /** Opens what a handle names, as `at`. @throws DisposedError, InvalidArgumentError, NotShareableError for an unknown codec. */
   static fromHandle<T = unknown>(handle: Handle): Receiver<T> {
-    return new Receiver<T>(Place.openHandle(handle, Receiver))
+    return openReceiver(Place.openHandle(handle, Receiver))
   }
 
   /**
@@ -85,7 +92,10 @@ export class Receiver<T> extends Endpoint<T> {
   recvMany(target: number | NumberArray, options?: BlockingOptions): unknown {
     this.assertLive()
     const { into, max } = listOf<T>(target)
-    return filled(into, block(this.flavor.receiveManyOperation(Agent.of(this.region), into, max), options, 'recvManyAsync()'))
+    if (options?.signal !== undefined) throwIfCancelled(options.signal)
+    const batch = this.flavor.receiveBatch?.(into, max)
+    if (batch?.move() === true) return filled(into, batch.moved)
+    return filled(into, block(this.flavor.receiveManyOperation(Agent.of(this.region), into, max, batch), options, 'recvManyAsync()'))
   }
 
   /** As `recvMany`, as a promise. */
@@ -164,7 +174,134 @@ function filled(into: unknown, count: number): unknown {
   return Array.isArray(into) ? into : (into as NumberArray).subarray(0, count)
 }
 
-/** Where the channel of the receiver at `at` begins. */
+/** Where the channel of a receiver that shares its messages with others begins. */
 function senderAt(at: number): number {
   return at - RECEIVER_HEADER * 4
+}
+
+/** A receiver with a position of its own: it gets every message, whatever others receive. */
+abstract class OwnReceiver<T> extends Receiver<T> {
+  declare protected readonly flavor: FanOut<T>
+  private readonly channelAt: number
+
+  /** For `broadcast()`, `watch()`, `at` and `fromHandle`; not for others. */
+  constructor(place: Place, codec?: Codec<T>, isOwn = false) {
+    const channelAt = subscribedTo(place.region, place.at)
+    super(place, codec, openFlavor(place.region, channelAt, codec, place.at, isOwn))
+    this.channelAt = channelAt
+  }
+
+  /** Ends this receiver for every agent, and those that were opened from its handle; the channel goes on. @throws DisposedError */
+  override dispose(): void {
+    SharedObject.prototype.dispose.call(this)
+  }
+
+  protected override onDispose(): void {}
+
+  /** The place of a new receiver of the same channel. */
+  protected placeAt(position: number): Place {
+    this.assertLive()
+    return placeReceiver(this.region, this.channelAt, position)
+  }
+}
+
+/**
+ * The receiving end of a `broadcast`: it gets every message that is sent from where it stands. Opening its handle, in any agent, makes another
+ * receiver, which begins where this one stands at that moment.
+ *
+ * One that is more than `capacity` messages behind has missed some: its next receive, of whatever verb, throws `LaggedError` with the
+ * number, and the one after it goes on with the oldest message that is kept. With `lag: 'skip'` it goes on at once. @example
+ * const [tx, rx] = broadcast<number>({ capacity: 2, codec: i32 })
+ * for (const n of [1, 2, 3]) tx.send(n)
+ * rx.tryRecv()   // throws LaggedError: missed 1
+ * rx.tryRecv()   // 2
+ */
+export class BroadcastReceiver<T> extends OwnReceiver<T> {
+  /** How many messages this receiver has missed so far, modulo 2^32. */
+  get missed(): number {
+    this.assertLive()
+    return this.flavor.shared.missed
+  }
+
+  /** A receiver that gets what is sent from now on. @throws RegionFullError, DisposedError */
+  subscribe(): BroadcastReceiver<T> {
+    return new BroadcastReceiver<T>(this.placeAt(this.flavor.shared.now), undefined, true)
+  }
+
+  /** A receiver that gets what this one has not received yet. @throws RegionFullError, DisposedError */
+  clone(): BroadcastReceiver<T> {
+    return new BroadcastReceiver<T>(this.placeAt(this.flavor.shared.position), undefined, true)
+  }
+}
+
+/**
+ * The receiving end of a `watch`. It receives a value when there is one that is newer than what it received last (the first time: than what
+ * there was when it was made), always the latest: values in between are passed over. Opening its handle, in any agent, makes another
+ * receiver, which has seen what this one has seen at that moment. @example
+ * const [tx, rx] = watch('red', { codec: utf8(10) })
+ * rx.get()        // red
+ * rx.tryRecv()    // EMPTY: nothing newer
+ * tx.send('amber')
+ * tx.send('green')
+ * rx.recv()       // green
+ */
+export class WatchReceiver<T> extends OwnReceiver<T> {
+  /** As the flavour, but nothing is read: for `changed`. */
+  private readonly changes = new FanOut<void>(new Changes(this.latest), subscribedTo(this.region, this.at) >> 2)
+
+  private get latest(): Latest<T> {
+    return this.flavor.shared as Latest<T>
+  }
+
+  /** The latest value, newer or not; never waits, and the receiver has not received it by that. @throws DisposedError */
+  get(): T {
+    this.assertLive()
+    return this.latest.read()
+  }
+
+  /** Blocks the thread until there is a newer value, which then counts as received; `get` reads it, or one that is newer still. @throws as `recv` */
+  changed(options?: BlockingOptions): void {
+    this.assertLive()
+    block(this.changes.receiveOperation(Agent.of(this.region)), options, 'changedAsync()')
+  }
+
+  /** As `changed`, as a promise. A pending one keeps the process alive unless `ref` is false. */
+  changedAsync(options?: AsyncOptions): Promise<void> {
+    return promise(() => {
+      this.assertLive()
+      return this.changes.receiveOperation(Agent.of(this.region))
+    }, options)
+  }
+
+  /** As `changed`, in a fiber. */
+  changedFiber(options?: WaitOptions): FiberOperation<void> {
+    this.assertLive()
+    return this.changes.receiveFiber(Agent.of(this.region), options)
+  }
+
+  /** A receiver that has seen the value that there is now. @throws RegionFullError, DisposedError */
+  subscribe(): WatchReceiver<T> {
+    return new WatchReceiver<T>(this.placeAt(this.flavor.shared.now), undefined, true)
+  }
+
+  /** A receiver that has seen what this one has. @throws RegionFullError, DisposedError */
+  clone(): WatchReceiver<T> {
+    return new WatchReceiver<T>(this.placeAt(this.flavor.shared.position), undefined, true)
+  }
+}
+
+/** Makes the place of a receiver with a position of its own. @throws RegionFullError */
+export function placeReceiver(region: Region, channelAt: number, position: number): Place {
+  const at = takeSubscription(region, channelAt, position)
+  const place = Place.format(region, at, Receiver)
+  keepSubscription(region, at)
+  return place
+}
+
+function openReceiver<T>(place: Place): Receiver<T> {
+  const { region, at } = place
+  const channelAt = subscribedTo(region, at)
+  if (channelAt === 0) return new Receiver<T>(place)
+  // Never changed after the channel was made.
+  return get(region.words, (channelAt >> 2) + FLAVOR) === FLAVOR_WATCH ? new WatchReceiver<T>(place) : new BroadcastReceiver<T>(place)
 }

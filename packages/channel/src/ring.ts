@@ -38,17 +38,23 @@ import {
   free,
   FREEING,
   full,
+  GATHERING,
   hole,
+  inner,
   isClaim,
   isEnd,
   isFree,
   isHole,
+  isReserving,
+  isTaken,
   LAP_BITS,
   lapsAhead,
   phaseOfClaim,
+  RESERVING,
   SENDING,
   tagOf,
   TAKING,
+  vacant,
 } from './slot-state.js'
 
 /** How often a claim moves the hint on, in slots; a power of 2. */
@@ -64,6 +70,8 @@ export class Cursor {
   /** The position that was pushed last. */
   lastIndex = 0
   lastLap = 0
+  /** How many messages were pushed with it, from there on. */
+  lastCount = 1
   constructor(readonly agent: Agent) {}
 }
 
@@ -92,7 +100,7 @@ export class Ring<T> {
   protected readonly stride: number
   /** Bits of an index in a hint. */
   protected readonly bits: number
-  private readonly indexMask: number
+  protected readonly indexMask: number
   protected readonly lapMask: number
   protected readonly lapShift: number
   /** 32 less the bits of a whole position. */
@@ -155,6 +163,7 @@ export class Ring<T> {
     }
     cursor.lastIndex = index
     cursor.lastLap = lap
+    cursor.lastCount = 1
     store(words, state, full(lap))
     return DONE
   }
@@ -193,7 +202,8 @@ export class Ring<T> {
     const cursor = this.tail.get()
     if (peek(words, this.base + TAIL) !== cursor.seen) this.follow(cursor, this.base + TAIL)
     const state = load(words, this.states + cursor.index)
-    return lapsAhead(state, cursor.lap, this.lapShift) >= 0 || this.isLeft(state)
+    const ahead = lapsAhead(state, cursor.lap, this.lapShift)
+    return ahead < 0 ? this.isLeft(state) : ahead > 0 || !isReserving(state) || !isOwnerAlive(words, tagOf(state))
   }
 
   /** What a pop would find now: DONE when it would get anywhere, NOTHING or UNDERWAY; one load. */
@@ -205,17 +215,21 @@ export class Ring<T> {
     const ahead = lapsAhead(state, cursor.lap, this.lapShift)
     if (ahead > 0) return DONE
     if (ahead < 0 || isFree(state)) return NOTHING
-    return isClaim(state) && phaseOfClaim(state) === SENDING && isOwnerAlive(words, tagOf(state)) ? UNDERWAY : DONE
+    if (!isClaim(state)) return DONE
+    const phase = phaseOfClaim(state)
+    if (phase === TAKING || phase === FREEING) return DONE
+    if (isOwnerAlive(words, tagOf(state))) return UNDERWAY
+    return phase === RESERVING ? NOTHING : DONE
   }
 
-  /** Takes back the message that this agent pushed last, unless a receiver was faster: the channel was closed meanwhile. */
+  /** Takes back what this agent pushed last, unless a receiver was faster: the channel was closed meanwhile. */
   retract(): boolean {
     const { words, region, codec } = this
-    const { agent, lastIndex, lastLap } = this.tail.get()
+    const { agent, lastIndex, lastLap, lastCount } = this.tail.get()
     const state = this.states + lastIndex
     if (compareExchange(words, state, full(lastLap), claimed(agent.tag, SENDING, lastLap)) !== full(lastLap)) return false
     if (!codec.fixed) codec.free?.(region, this.slotsAt + lastIndex * this.stride)
-    store(words, state, hole(lastLap))
+    for (let i = 0; i < lastCount; i++) store(words, state + lastCount - 1 - i, hole(lastLap))
     return true
   }
 
@@ -248,9 +262,16 @@ export class Ring<T> {
       const ahead = lapsAhead(state, cursor.lap, lapShift)
       // Written by the single receiver of mpsc-ring.ts.
       if (ahead === 0 && isEnd(state)) return SPENT
-      if (ahead > 0 || (ahead === 0 && !isFree(state))) this.advance(cursor, this.base + TAIL)
-      else if (ahead === 0) {
+      if (ahead > 0 || (ahead === 0 && !isFree(state) && !isReserving(state))) this.advance(cursor, this.base + TAIL)
+      else if (ahead === 0 && isFree(state)) {
         if (compareExchange(words, index, state, claimed(cursor.agent.tag, SENDING, cursor.lap)) === state) return DONE
+      } else if (ahead === 0) {
+        if (isOwnerAlive(words, tagOf(state))) return UNDERWAY
+        if (compareExchange(words, index, state, claimed(cursor.agent.tag, RESERVING, cursor.lap)) === state) {
+          this.dropReserved(cursor.index, cursor.lap)
+          store(words, index, claimed(cursor.agent.tag, SENDING, cursor.lap))
+          return DONE
+        }
       } else if (!fresh) {
         // Laps in claims are short: what is to be believed was seen from a position that is not old.
         this.follow(cursor, this.base + TAIL)
@@ -275,9 +296,16 @@ export class Ring<T> {
         this.follow(cursor, this.base + HEAD)
         fresh = true
       } else if (isClaim(state)) {
-        if (phaseOfClaim(state) !== SENDING) this.advance(cursor, this.base + HEAD)
+        const phase = phaseOfClaim(state)
+        if (phase === TAKING || phase === FREEING) this.advance(cursor, this.base + HEAD)
         else if (isOwnerAlive(words, tagOf(state))) return UNDERWAY
-        else if (compareExchange(words, index, state, mine) === state) {
+        else if (phase === RESERVING) return NOTHING
+        else if (phase === GATHERING) {
+          if (compareExchange(words, index, state, claimed(cursor.agent.tag, GATHERING, cursor.lap)) !== state) continue
+          this.keepGathered(cursor.index, cursor.lap)
+          store(words, index, mine)
+          return DONE
+        } else if (compareExchange(words, index, state, mine) === state) {
           add(words, this.base + LOST, 1)
           this.pass(cursor, index)
         }
@@ -295,7 +323,22 @@ export class Ring<T> {
 
   /** Whether the slot at the far end of a full ring has no message and nobody who will free it. */
   private isLeft(state: number): boolean {
-    return isClaim(state) ? !isOwnerAlive(this.words, tagOf(state)) : isHole(state)
+    if (!isClaim(state)) return isHole(state)
+    // What was being gathered is still there, for the next receiver.
+    return phaseOfClaim(state) !== GATHERING && !isOwnerAlive(this.words, tagOf(state))
+  }
+
+  /** A sender died in the middle of a range (ring-range.ts), whose first slot this agent has taken over: the others are free as before. */
+  protected dropReserved(first: number, lap: number): void {
+    const { words, states, capacity } = this
+    for (let i = first + 1; i < capacity && load(words, states + i) === inner(lap); i++) store(words, states + i, free(lap))
+  }
+
+  /** A receiver died in the middle of a range, whose first slot this agent has taken over: the others are full as before. */
+  protected keepGathered(first: number, lap: number): void {
+    const { words, states, capacity } = this
+    const freed = vacant((lap + 1) & this.lapMask)
+    for (let i = first + 1; i < capacity && load(words, states + i) === freed; i++) store(words, states + i, inner(lap))
   }
 
   /**
@@ -335,14 +378,14 @@ export class Ring<T> {
   }
 
   /** Moves the hint on to the cursor, unless it is further already (N3). */
-  private tell(cursor: Cursor, hint: number): void {
+  protected tell(cursor: Cursor, hint: number): void {
     const mine = (cursor.lap << this.bits) | cursor.index
     const there = load(this.words, hint)
     if (this.isAfter(mine, there) && compareExchange(this.words, hint, there, mine) === there) cursor.seen = mine
   }
 
   /** The hint has changed: the cursor goes to whichever is further, or to the hint when that makes no sense (N4). */
-  private follow(cursor: Cursor, hint: number): void {
+  protected follow(cursor: Cursor, hint: number): void {
     const there = load(this.words, hint)
     cursor.seen = there
     const lap = (there >>> this.bits) & this.lapMask
@@ -366,8 +409,7 @@ export class Ring<T> {
     for (let steps = 0; steps < 2 * capacity; steps++) {
       const state = load(words, this.states + index)
       const ahead = lapsAhead(state, lap, lapShift)
-      const passed =
-        ahead > 0 || (ahead === 0 && (end === TAIL ? !isFree(state) : isClaim(state) ? phaseOfClaim(state) !== SENDING : state === hole(lap)))
+      const passed = ahead > 0 || (ahead === 0 && (end === TAIL ? !isFree(state) && !isReserving(state) : isTaken(state) || state === hole(lap)))
       if (!passed) break
       if (++index === capacity) {
         index = 0

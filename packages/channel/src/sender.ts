@@ -79,7 +79,10 @@ export class Sender<T> extends Endpoint<T> {
    */
   sendMany(values: ArrayLike<T>, options?: BlockingOptions): number {
     this.assertLive()
-    return block(this.flavor.sendManyOperation(Agent.of(this.region), values), options, 'sendManyAsync()')
+    if (options?.signal !== undefined) throwIfCancelled(options.signal)
+    const batch = this.flavor.sendBatch?.(values)
+    if (batch?.move() === true) return batch.moved
+    return block(this.flavor.sendManyOperation(Agent.of(this.region), values, batch), options, 'sendManyAsync()')
   }
 
   /** As `sendMany`, as a promise. */

@@ -11,8 +11,12 @@
  *   END lap            closed: nothing comes from here on               (mpsc and broadcast only)
  *   TAKING lap owner   being read                                       FREE lap + 1; FREEING for codecs with memory outside the slot
  *   FREEING lap owner  read, its outside memory is being freed          FREE lap + 1
+ *   RESERVING lap o.   the first of a range that is being written       FULL; FREE when nothing was written
+ *   INNER lap          in such a range, behind its first                as FULL
+ *   GATHERING lap o.   the first of a range that is being read          FREE lap + 1
+ *   VACANT lap         in such a range, behind its first                as FREE
  *            A claim whose owner is dead is taken over by whoever is stopped by it, and counted as lost: SENDING by a receiver (→ TAKING), any
- *            by a sender that comes round to it (→ FREEING), who may pass over a HOLE, too.
+ *            by a sender that comes round to it (→ FREEING), who may pass over a HOLE, too. Of a range see ring-range.ts.
  */
 import { LOCKED_BIT, OWNER_MASK } from '@heddle/atomics/internal'
 
@@ -27,11 +31,17 @@ const FREE_KIND = 0
 const FULL_KIND = 1 << KIND_SHIFT
 const HOLE_KIND = 2 << KIND_SHIFT
 const END_KIND = 3 << KIND_SHIFT
+const VACANT_KIND = 4 << KIND_SHIFT
+const INNER_KIND = 5 << KIND_SHIFT
+/** FREE and VACANT are the kinds without these bits. */
+const FREE_MASK = 3 << KIND_SHIFT
 
 /** Phases of a claim. */
 export const SENDING = 0
 export const TAKING = 1
 export const FREEING = 2
+export const RESERVING = 3
+export const GATHERING = 4
 
 export function free(lap: number): number {
   return (lap << LAP_SHIFT) | FREE_KIND
@@ -45,6 +55,12 @@ export function hole(lap: number): number {
 export function end(lap: number): number {
   return (lap << LAP_SHIFT) | END_KIND
 }
+export function inner(lap: number): number {
+  return (lap << LAP_SHIFT) | INNER_KIND
+}
+export function vacant(lap: number): number {
+  return (lap << LAP_SHIFT) | VACANT_KIND
+}
 /** A claim by the agent with this tag. */
 export function claimed(tag: number, phase: number, lap: number): number {
   return (lap << CLAIM_LAP_SHIFT) | (phase << KIND_SHIFT) | tag
@@ -56,14 +72,23 @@ export function isClaim(state: number): boolean {
 export function phaseOfClaim(state: number): number {
   return (state >>> KIND_SHIFT) & KIND_MASK
 }
+/** FREE or VACANT. */
 export function isFree(state: number): boolean {
-  return (state & ((KIND_MASK << KIND_SHIFT) | LOCKED_BIT)) === FREE_KIND
+  return (state & (FREE_MASK | LOCKED_BIT)) === FREE_KIND
 }
 export function isHole(state: number): boolean {
   return (state & ((KIND_MASK << KIND_SHIFT) | LOCKED_BIT)) === HOLE_KIND
 }
 export function isEnd(state: number): boolean {
   return (state & ((KIND_MASK << KIND_SHIFT) | LOCKED_BIT)) === END_KIND
+}
+/** Whether it is the first of a range that is being written: nobody passes it. */
+export function isReserving(state: number): boolean {
+  return isClaim(state) && phaseOfClaim(state) === RESERVING
+}
+/** Whether a receiver has it for itself: others pass it. */
+export function isTaken(state: number): boolean {
+  return isClaim(state) && (phaseOfClaim(state) === TAKING || phaseOfClaim(state) === FREEING)
 }
 /** The owner in a claim, as a tag. */
 export function tagOf(state: number): number {

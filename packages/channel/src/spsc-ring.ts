@@ -7,6 +7,8 @@
  *   state      meaning                                      next
  *   FREE lap   the sender's                                 FULL, by compare-exchange; or HOLE, by the receiver
  *   FULL lap   the receiver's                               FREE lap + 1; FREEING first for codecs with memory outside the slot
+ *   INNER lap  in a range, behind its first: as FULL            as FULL
+ *   VACANT lap in a range that was freed, likewise: as FREE     as FREE
  *   HOLE lap   the end: closed, and the receiver is through
  * Invariants P1 Only the agent named as an end's owner uses that end; who finds a dead one there takes the end over, and finds its
  *               position by the states. A live one is an error of the caller. Of several openings in one agent the one that was used last
@@ -15,18 +17,23 @@
  *               full one that all before it are full. So one look serves several operations, and nothing is held back.
  *            P3 The sender publishes by compare-exchange, so that a receiver which found the closed channel empty can make that final (HOLE):
  *               a message is in the ring before that, and received, or it is given back.
+ *            P4 A range is written as a whole, its inner states (plain words) as well, and then its first slot FULL; freed likewise. Who comes to an
+ *               INNER or VACANT state in its turn has seen the first; who looks ahead believes FULL and FREE only. A dead owner's inner
+ *               states behind a slot that is still FREE, or still FULL, are put back by the next.
  * Pairs      FULL's compare-exchange with the receiver's load of it, or of a later one (P2); FREE's store with the sender's load likewise.
  * Progress   Wait-free. A sender that dies while it writes has sent nothing; a message whose receiver dies while it reads is received by
  *            the next one, unless it was being freed.
  */
-import { InvalidArgumentError } from '@heddle/atomics'
+import { type Codec, InvalidArgumentError, type Region } from '@heddle/atomics'
 import { isOwnerAlive } from '@heddle/atomics/internal'
 import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
+import { Bulk } from './bulk.js'
 import { type BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
 import { HEAD, LOST, RECEIVER_EPOCH, RECEIVER_OWNER, SENDER_EPOCH, SENDER_OWNER, TAIL } from './layout.js'
 import { Cursor, Ring } from './ring.js'
-import { claimed, free, FREEING, full, hole, isClaim } from './slot-state.js'
+import { fillStates, longestRange } from './ring-range.js'
+import { claimed, free, FREEING, full, hole, inner, isClaim, isFree, vacant } from './slot-state.js'
 import { EMPTY } from './symbols.js'
 
 /** How far a look goes, in slots. */
@@ -42,14 +49,23 @@ class OwnCursor extends Cursor {
 export class SpscRing<T> extends Ring<T> {
   private readonly sending = agentLocal(() => new OwnCursor(Agent.of(this.region)))
   private readonly receiving = agentLocal(() => new OwnCursor(Agent.of(this.region)))
+  private readonly bulk: Bulk<T> | undefined
+  private readonly longest: number
+
+  constructor(region: Region, base: number, capacity: number, codec: Codec<T>) {
+    super(region, base, capacity, codec)
+    this.bulk = Bulk.of(region, codec)
+    this.longest = longestRange(capacity)
+  }
 
   override push(value: T): number {
     const { words, codec } = this
     const cursor = this.sender()
-    if (cursor.sure === 0 && !this.lookAhead(cursor, free)) return NOTHING
+    if (cursor.sure === 0 && !this.lookAhead(cursor, free, vacant)) return NOTHING
     const { index, lap } = cursor
     codec.write(this.region, this.slotsAt + index * this.stride, value)
-    if (compareExchange(words, this.states + index, free(lap), full(lap)) !== free(lap)) {
+    const before = peek(words, this.states + index)
+    if (!isFree(before) || compareExchange(words, this.states + index, before, full(lap)) !== before) {
       if (!codec.fixed) codec.free?.(this.region, this.slotsAt + index * this.stride)
       return NOTHING
     }
@@ -61,7 +77,7 @@ export class SpscRing<T> extends Ring<T> {
   override pop(): T | typeof EMPTY | typeof BUSY {
     const { words, codec, region } = this
     const cursor = this.receiver()
-    if (cursor.sure === 0 && !this.lookAhead(cursor, full)) return EMPTY
+    if (cursor.sure === 0 && !this.lookAhead(cursor, full, inner)) return EMPTY
     const state = this.states + cursor.index
     const at = this.slotsAt + cursor.index * this.stride
     const { lap } = cursor
@@ -80,15 +96,57 @@ export class SpscRing<T> extends Ring<T> {
     return value
   }
 
+  /** As a range of ring-range.ts, without its claims: the first slot's compare-exchange publishes it (P3, P4). */
+  pushMany(values: ArrayLike<T>, from: number): number {
+    const { bulk, words } = this
+    if (bulk === undefined) return 0
+    const cursor = this.sender()
+    const { index, lap } = cursor
+    const count = this.sureOf(cursor, Math.min(values.length - from, this.longest, this.capacity - index), free, vacant)
+    if (count < 2) return 0
+    try {
+      bulk.write(this.slotsAt + index * this.stride, values, from, count)
+    } catch {
+      // One by one: those before the value that is refused are sent.
+      return 0
+    }
+    const state = this.states + index
+    const before = peek(words, state)
+    fillStates(words, state + 1, count - 1, inner(lap))
+    if (!isFree(before) || compareExchange(words, state, before, full(lap)) !== before) {
+      fillStates(words, state + 1, count - 1, vacant(lap))
+      return 0
+    }
+    this.moveOn(cursor, this.base + TAIL, count)
+    return count
+  }
+
+  popMany(into: { [index: number]: T }, to: number, max: number): number {
+    const { bulk, words } = this
+    if (bulk === undefined) return 0
+    const cursor = this.receiver()
+    const { index, lap } = cursor
+    const count = this.sureOf(cursor, Math.min(max, this.longest, this.capacity - index), full, inner)
+    if (count < 2) return 0
+    bulk.read(this.slotsAt + index * this.stride, into, to, count)
+    const state = this.states + index
+    const next = (lap + 1) & this.lapMask
+    fillStates(words, state + 1, count - 1, vacant(next))
+    store(words, state, free(next))
+    this.moveOn(cursor, this.base + HEAD, count)
+    return count
+  }
+
   override canPush(): boolean {
     const { index, lap } = this.sender()
-    return load(this.words, this.states + index) === free(lap)
+    const state = load(this.words, this.states + index)
+    return state === free(lap) || state === vacant(lap)
   }
 
   override look(): number {
     const { index, lap } = this.receiver()
     const state = load(this.words, this.states + index)
-    return state === full(lap) ? DONE : isClaim(state) ? UNDERWAY : NOTHING
+    return state === full(lap) || state === inner(lap) ? DONE : isClaim(state) ? UNDERWAY : NOTHING
   }
 
   /** What is in the ring is received, or the compare-exchange of the push had failed (P3). */
@@ -98,8 +156,11 @@ export class SpscRing<T> extends Ring<T> {
 
   override seal(): boolean {
     const { index, lap } = this.receiver()
-    const found = compareExchange(this.words, this.states + index, free(lap), hole(lap))
-    return found === free(lap) || found === hole(lap)
+    for (const before of [free(lap), vacant(lap)]) {
+      const found = compareExchange(this.words, this.states + index, before, hole(lap))
+      if (found === before || found === hole(lap)) return true
+    }
+    return false
   }
 
   override drop(): void {
@@ -110,7 +171,7 @@ export class SpscRing<T> extends Ring<T> {
   }
 
   /** Whether the cursor's slot has the state that this end waits for, and how many behind it have (P2). */
-  private lookAhead(cursor: OwnCursor, stamp: (lap: number) => number): boolean {
+  private lookAhead(cursor: OwnCursor, stamp: (lap: number) => number, inside: (lap: number) => number): boolean {
     const { words, capacity } = this
     const { index, lap } = cursor
     const ahead = Math.min(LOOK_AHEAD, capacity - index) - 1
@@ -118,9 +179,35 @@ export class SpscRing<T> extends Ring<T> {
       cursor.sure = ahead + 1
       return true
     }
-    if (load(words, this.states + index) !== stamp(lap)) return false
+    const here = load(words, this.states + index)
+    if (here !== stamp(lap) && here !== inside(lap)) return false
     cursor.sure = 1
     return true
+  }
+
+  /** For how many slots, at most `most`, the cursor knows that they are its own, after a look (P2, P4). */
+  private sureOf(cursor: OwnCursor, most: number, stamp: (lap: number) => number, inside: (lap: number) => number): number {
+    const { words } = this
+    const state = this.states + cursor.index
+    const outer = stamp(cursor.lap)
+    const inner = inside(cursor.lap)
+    if (cursor.sure < most && load(words, state + most - 1) === outer) cursor.sure = most
+    while (cursor.sure < most) {
+      const seen = peek(words, state + cursor.sure)
+      if (seen !== inner && (seen !== outer || load(words, state + cursor.sure) !== outer)) break
+      cursor.sure++
+    }
+    return Math.min(cursor.sure, most)
+  }
+
+  private moveOn(cursor: OwnCursor, hint: number, count: number): void {
+    cursor.sure -= count
+    cursor.index += count
+    if (cursor.index === this.capacity) {
+      cursor.index = 0
+      cursor.lap = (cursor.lap + 1) & this.lapMask
+    }
+    this.tell(cursor, hint)
   }
 
   /** Frees the slot and what its value owns. */
@@ -155,17 +242,22 @@ export class SpscRing<T> extends Ring<T> {
       )
     }
     cursor.epoch = (add(words, base + epoch, 1) + 1) | 0
-    if (end === HEAD) this.mend()
+    this.mend(end)
     const { index, lap } = this.walked(end)
     cursor.index = index
     cursor.lap = lap
     cursor.sure = 0
   }
 
-  /** The former receiver may have died while it freed the first message. */
-  private mend(): void {
+  /** The former owner of the end may have died in the middle of a range, or the receiver while it freed the first message. */
+  private mend(end: number): void {
     const { words } = this
-    const { index, lap } = this.walked(HEAD)
+    const { index, lap } = this.walked(end)
+    if (end === TAIL) {
+      this.dropReserved(index, lap)
+      return
+    }
+    this.keepGathered(index, lap)
     const before = index === 0 ? this.capacity - 1 : index - 1
     const beforeLap = index === 0 ? (lap - 1) & this.lapMask : lap
     if (!isClaim(load(words, this.states + before))) return

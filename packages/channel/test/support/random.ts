@@ -1,0 +1,10 @@
+/** Random numbers that a seed repeats: xorshift. */
+export function random(seed: number): (below: number) => number {
+  let state = seed | 1
+  return (below) => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) % below
+  }
+}
