@@ -3,7 +3,13 @@ import type { Executor as AnyExecutor } from '@heddle/executor'
 import { browserHost } from '@heddle/browser'
 import { bind, type Bound } from './default-executor.js'
 
-export * from './all.js'
+export * from '@heddle/atomics'
+export * from '@heddle/park'
+export * from '@heddle/cancel'
+export * from '@heddle/sync'
+export * from '@heddle/channel'
+export * from '@heddle/scheduler'
+export * from '@heddle/executor'
 export { browserHost }
 
 const bound = /* @__PURE__ */ bind(browserHost)
