@@ -25,15 +25,18 @@
  *            word: it holds the generation, which every test for a live owner compares. One 64-bit word for both: 32-bit loads of half of
  *            it are not ordered with it by the language.
  */
-import { agentLocal, compareExchange, load, random } from '#ops'
+import { agentLocal, compareExchange, limits, load, pause, random, wait } from '#ops'
+import { canBlock } from './can-block.js'
 import { platformThreadNumber } from './capabilities.js'
 import { AgentLimitError } from './errors.js'
 import {
   AGENT_BYTES,
   AGENT_TABLE_AT,
+  A_PIN,
   A_STATUS,
   A_THREAD,
   H_AGENTS,
+  H_AGENTS_USED,
   LOCKED_BIT,
   MAX_GENERATION,
   OWNER_GENERATION_SHIFT,
@@ -105,7 +108,9 @@ export function registerAgent(words: Int32Array): AgentIdentity {
   const thread = number > 0 ? number : -1 - (random() >>> 2)
   for (let id = 1; id <= capacity; id++) {
     const generation = claimSlot(words, agentRecord(id) >> 2, thread)
-    if (generation !== -1) return new AgentIdentity(id, generation, agentRecord(id))
+    if (generation === -1) continue
+    for (let used = load(words, H_AGENTS_USED); used < id; used = load(words, H_AGENTS_USED)) compareExchange(words, H_AGENTS_USED, used, id)
+    return new AgentIdentity(id, generation, agentRecord(id))
   }
   throw new AgentLimitError(`all ${capacity} agent slots of this region are taken: create the region with a larger \`agents\` (at most 255)`)
 }
@@ -117,6 +122,33 @@ function claimSlot(words: Int32Array, record: number, thread: number): number {
     if ((status & PHASE_MASK) !== PHASE_FREE || compareExchange(words, record + A_THREAD, 0, thread) !== 0) return -1
     if (compareExchange(words, record + A_STATUS, status, status | PHASE_ALIVE) === status) return generationOf(status)
     compareExchange(words, record + A_THREAD, thread, 0)
+  }
+}
+
+/** Longest sleep between two looks at a pin, in ms. */
+const NAP = 1
+
+/**
+ * Waits until no agent is about to lock a queue in these bytes. For who disposes of an object, between the clearing of its header and the
+ * reuse of its memory.
+ *
+ * An agent that does not know whether a queue's object still lives (the reaper of one that waited there; a waiter that was chosen, and
+ * is in the list no more) writes A_PIN, then looks, then locks. Whoever disposes clears what it looks at, then reads A_PIN: one of them
+ * sees the other. A pin lasts as long as a queue's lock: a few dozen instructions.
+ */
+export function awaitPins(words: Int32Array, at: number, bytes: number): void {
+  const used = load(words, H_AGENTS_USED)
+  const from = at >> 2
+  const to = (at + bytes) >> 2
+  for (let id = 1; id <= used; id++) {
+    const record = agentRecord(id) >> 2
+    for (let round = 0; ; round++) {
+      const pin = load(words, record + A_PIN)
+      // One that died with its pin does nothing any more.
+      if (pin < from || pin >= to || (load(words, record + A_STATUS) & PHASE_MASK) !== PHASE_ALIVE) break
+      if (round < limits.queueSpin || !canBlock()) pause()
+      else wait(words, record + A_PIN, pin, NAP)
+    }
   }
 }
 

@@ -30,6 +30,8 @@ export const H_ID_HIGH = 5
 export const H_AGENTS = 6
 /** Byte offset where the heap begins. */
 export const H_HEAP = 7
+/** The highest agent id that was ever given out: what looks at all agents need look no further. */
+export const H_AGENTS_USED = 8
 /** Source of generations for object headers, so that a reused place never repeats one soon. */
 export const H_GENERATION = 16
 /** How many agents have died: who decided to wait while one did looks again (park/operation.ts). */
@@ -91,6 +93,8 @@ export const A_PENDING_OWNER = 38
 /** Word index of the token node that this agent is cancelling, and its header; 0: none. See park's cancel-tree.ts. */
 export const A_CANCELLING = 39
 export const A_CANCELLING_HEADER = 40
+/** Word index of the queue that this agent is about to lock, or has locked, though its object may be gone; 0: none. See agents.ts, awaitPins. */
+export const A_PIN = 41
 /** 1 while the agent is counted in H_SPINNING. */
 export const A_SPINNING = 47
 /** Middle level of the ready bitmap: 32 words, one bit for each chunk of waiters. */

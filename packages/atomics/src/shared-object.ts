@@ -12,7 +12,8 @@
  * Pairs      A header's store is seen through whatever hands the place to another agent (postMessage, a channel, the region).
  * Progress   An agent that dies between allocating and initialising, or between clearing the header and freeing, leaks that one block.
  */
-import { add, agentLocal, compareExchange, get, load, peek, store } from '#ops'
+import { add, agentLocal, compareExchange, get, load, made, peek, store } from '#ops'
+import { awaitPins } from './agents.js'
 import { DisposedError, InvalidArgumentError } from './errors.js'
 import { H_GENERATION, H_HEAP } from './layout.js'
 import { Region } from './region.js'
@@ -142,6 +143,7 @@ export abstract class SharedObject {
     this.region = place.region
     this.at = place.at
     this.header = place.header
+    made(this)
   }
 
   /** A structured-cloneable reference, to be opened elsewhere with `fromHandle` or `revive`. */
@@ -156,13 +158,15 @@ export abstract class SharedObject {
   }
 
   /**
-   * Ends the object for every agent; memory that a constructor allocated is given back. Later use anywhere throws `DisposedError`.
+   * Ends the object for every agent; memory that a constructor allocated is given back, memory that the caller owns may be used for something
+   * else from here on, and not before. Later use anywhere throws `DisposedError`.
    * @throws DisposedError when it was disposed of already.
    */
   dispose(): void {
     this.assertLive()
     this.onDispose()
     if (compareExchange(this.region.words, this.at >> 2, this.header, 0) !== this.header) this.refuse()
+    awaitPins(this.region.words, this.at, (this.constructor as unknown as SharedClass).BYTES)
     if ((this.header & ALLOCATED_BIT) !== 0) this.region.free(this.at)
   }
 

@@ -113,7 +113,11 @@ export function returnHolds(words: Int32Array, record: number): void {
       const entry = block + ENTRIES + i * ENTRY_WORDS
       const object = load(words, entry)
       if (object === 0) continue
-      if (load(words, object) === load(words, entry + 1)) and(words, load(words, entry + 2), ~load(words, entry + 3))
+      const header = load(words, entry + 1)
+      const word = load(words, entry + 2)
+      const mask = load(words, entry + 3)
+      // Seen set between two looks at a header that lives: it is held, so it can't be disposed of before this gives it back.
+      if (load(words, object) === header && (load(words, word) & mask) !== 0 && load(words, object) === header) and(words, word, ~mask)
       store(words, entry, 0)
     }
   }

@@ -27,7 +27,7 @@ export const W_TICKET = 2
 export const W_LINKED = 3
 /** Tag of the agent that owns the record. Written when the chunk is made or inherited. */
 export const W_AGENT = 4
-/** KIND_*. */
+/** KIND_*, perhaps with KIND_PASSES. */
 export const W_KIND = 5
 export const W_NEXT = 6
 export const W_PREVIOUS = 7
@@ -80,6 +80,13 @@ export const KIND_THREAD = 1
 export const KIND_PROMISE = 2
 /** A fiber: likewise. */
 export const KIND_FIBER = 3
+export const KIND_MASK = 3
+/**
+ * Flag: a notify that the waiter got and did not live to act on is owed to the next in its queue. Others look again after a death, and
+ * find what is theirs in their primitive's own words. W_WANT is then the header of the WaitQueue that the record is in, 0 for a queue that
+ * is never disposed of.
+ */
+export const KIND_PASSES = 4
 
 // A chunk of records: three lines of header and ready bits, then the records.
 /** Word index of the agent's next chunk; 0 for none. */

@@ -3,11 +3,11 @@
  *
  * Source     parking_lot_core's park (validate under the bucket's lock).
  */
-import { compareExchange, get, load, set } from '@heddle/atomics/ops'
+import { compareExchange, get, load, peek, set } from '@heddle/atomics/ops'
 import type { Agent } from './agent.js'
-import { CASE_RECHECK, NOTIFIED, TAKEN, W_KEY, W_QUEUE, W_STATE, W_TOKEN } from './layout.js'
+import { CASE_RECHECK, KIND_PASSES, NOTIFIED, TAKEN, W_KEY, W_KIND, W_QUEUE, W_STATE, W_TOKEN, W_WANT } from './layout.js'
 import { Operation } from './operation.js'
-import { enqueue, enqueueAgain, lockQueue, takeTicket, unlink, unlockQueue } from './queue.js'
+import { enqueue, enqueueAgain, lockIfThere, lockQueue, takeTicket, unlink, unlockPinned, unlockQueue } from './queue.js'
 import { caseOf, inPhase, phaseOf } from './record.js'
 import { claimOne, claimRunnable, deliver } from './wake.js'
 
@@ -22,10 +22,18 @@ export interface ParkResult {
   token: number
 }
 
+/** Whether the queue in which a record with KIND_PASSES is or was, and whose `home` is its W_WANT, lives. While it is pinned, or a record is linked in it. */
+export function isHome(words: Int32Array, q: number, home: number): boolean {
+  // A WaitQueue's header is the word before its queue. The first look keeps off memory that has another use by now, whose owner writes to
+  // it plainly; only the second is ordered after the pin.
+  return home === 0 || (peek(words, q - 1) === home && load(words, q - 1) === home)
+}
+
 /** A wait in one queue, for one key. */
 export class ParkOperation extends Operation<ParkResult> {
-  /** The queue that it was chosen from. */
+  /** The queue that it was chosen from, and the header of its object. */
   private chosenFrom = 0
+  private chosenHome = 0
 
   constructor(
     agent: Agent,
@@ -34,13 +42,18 @@ export class ParkOperation extends Operation<ParkResult> {
     /** Whether to wait at all; called under the queue's lock, so it must be short and may not wait. */
     private readonly validate: (() => boolean) | undefined,
     private readonly key = 0,
+    /** Header of the WaitQueue that the queue belongs to; 0 for a queue that is never disposed of. */
+    private readonly home = 0,
   ) {
     super(agent)
   }
 
   begin(): boolean {
     const { agent, queue, record } = this
+    // Before it is linked: nobody else looks.
     set(agent.words, record + W_KEY, this.key)
+    set(agent.words, record + W_WANT, this.home)
+    set(agent.words, record + W_KIND, get(agent.words, record + W_KIND) | KIND_PASSES)
     lockQueue(agent, queue)
     const wait = this.isValid(queue)
     if (wait) enqueue(agent.words, queue, record, takeTicket(agent.words, queue))
@@ -60,15 +73,16 @@ export class ParkOperation extends Operation<ParkResult> {
         continue
       }
       const queue = load(words, record + W_QUEUE)
-      lockQueue(agent, queue)
-      // Moved by a requeue, or chosen after all.
-      if (load(words, record + W_QUEUE) !== queue || load(words, record + W_STATE) !== state) {
-        unlockQueue(agent, queue)
+      // Moved by a requeue, or chosen after all; then it is perhaps in the list no more, and the queue may be gone.
+      const isHere = (): boolean => load(words, record + W_QUEUE) === queue && load(words, record + W_STATE) === state
+      if (!lockIfThere(agent, queue, isHere)) continue
+      if (!isHere()) {
+        unlockPinned(agent, queue)
         continue
       }
       if (this.validate === undefined) {
         unlink(words, queue, record)
-        unlockQueue(agent, queue)
+        unlockPinned(agent, queue)
         this.result = { outcome: 'recheck', token: 0 }
         return true
       }
@@ -76,7 +90,7 @@ export class ParkOperation extends Operation<ParkResult> {
       const wait = queue !== this.queue || this.isValid(queue)
       if (wait) enqueueAgain(words, queue, record)
       else unlink(words, queue, record)
-      unlockQueue(agent, queue)
+      unlockPinned(agent, queue)
       if (wait) return false
       this.result = { outcome: 'invalid', token: 0 }
       return true
@@ -86,10 +100,11 @@ export class ParkOperation extends Operation<ParkResult> {
   /** Its caller gave up at the moment when it was chosen: the next waiter gets the notify. */
   override undo(): boolean {
     if (this.result.outcome !== 'unparked') return true
-    const { agent, chosenFrom } = this
-    lockQueue(agent, chosenFrom)
+    const { agent, chosenFrom, chosenHome } = this
+    // Disposed of since: then nobody else waited.
+    if (!lockIfThere(agent, chosenFrom, () => isHome(agent.words, chosenFrom, chosenHome))) return false
     const next = claimOne(agent, chosenFrom, this.result.token, this.matches())
-    unlockQueue(agent, chosenFrom)
+    unlockPinned(agent, chosenFrom)
     if (next !== 0) deliver(agent, next)
     return next !== 0
   }
@@ -98,13 +113,14 @@ export class ParkOperation extends Operation<ParkResult> {
     const { agent, record } = this
     const { words } = agent
     const queue = load(words, record + W_QUEUE)
-    lockQueue(agent, queue)
+    const home = get(words, record + W_WANT)
+    if (!lockIfThere(agent, queue, () => isHome(words, queue, home))) return false
     let next = 0
     if (this.isNotified() && load(words, record + W_QUEUE) === queue) {
       next = claimRunnable(agent, queue, load(words, record + W_TOKEN), this.matches())
       if (next !== 0) enqueueAgain(words, queue, record)
     }
-    unlockQueue(agent, queue)
+    unlockPinned(agent, queue)
     if (next !== 0) deliver(agent, next)
     return false
   }
@@ -112,6 +128,8 @@ export class ParkOperation extends Operation<ParkResult> {
   private unparked(): true {
     const { words } = this.agent
     this.chosenFrom = load(words, this.record + W_QUEUE)
+    // Changed only by who requeues it while it WAITs, before who chose it.
+    this.chosenHome = get(words, this.record + W_WANT)
     this.result = { outcome: 'unparked', token: load(words, this.record + W_TOKEN) }
     return true
   }
@@ -133,7 +151,7 @@ export class ParkOperation extends Operation<ParkResult> {
     } catch (error) {
       // Out of the list before anybody can choose it: nobody would take what it is given.
       unlink(this.agent.words, queue, this.record)
-      unlockQueue(this.agent, queue)
+      unlockPinned(this.agent, queue)
       throw error
     }
   }

@@ -11,14 +11,20 @@
  *            Q3 The list is ordered by ticket. A waiter that was woken in vain comes back with its old ticket.
  *            Q4 Enqueue: ticket, queue, LINKED, then WAITING, then the links. Dequeue: the claim, then the links, then LINKED = 0.
  *               A holder that dies between any two of these leaves a state that `rebuild` mends.
- * Pairs      Unlock's exchange of Q_LOCK is seen by the next holder's compare-exchange: links and tickets are plain words under it.
+ *            Q5 A queue whose object lives has its memory. So who locks one knows that the object lives: by its caller's obligation, or
+ *               (a reaper; a waiter that may have been chosen, after which the object may be disposed of) by `lockIfThere`.
+ *               An object is not disposed of while a record is linked in its queue or the queue's lock is held (`isInUse`).
+ * Pairs      A_PIN, then the look whether the queue is there, with the clearing of the header, then `awaitPins` (atomics/agents.ts): one of
+ *            them sees the other.
+ *            Unlock's exchange of Q_LOCK is seen by the next holder's compare-exchange: links and tickets are plain words under it.
  *            A rebuild after a death does not read the dead holder's links.
  * Progress   The lock is held for a few dozen instructions; who finds it held spins a bounded number of rounds, then sleeps on it
  *            for at most 1 ms at a time (a holder that died is then seen), or goes on spinning where it may not block.
  */
-import { compareExchange, exchange, get, load, limits, notify, pause, set, store, wait } from '@heddle/atomics/ops'
+import { compareExchange, exchange, get, load, limits, notify, pause, peek, set, store, wait } from '@heddle/atomics/ops'
 import {
   A_HEIR,
+  A_PIN,
   A_STATUS,
   agentRecord,
   canBlock,
@@ -32,11 +38,13 @@ import { forEachRecord } from './slab.js'
 import type { Agent } from './agent.js'
 import {
   CANCELLED,
+  KIND_PASSES,
   LINK,
   Q_HEAD,
   Q_LOCK,
   Q_TAIL,
   Q_TICKET,
+  W_KIND,
   W_LINKED,
   W_LOCK,
   W_NEXT,
@@ -44,6 +52,7 @@ import {
   W_QUEUE,
   W_STATE,
   W_TICKET,
+  W_WANT,
   WAITING,
 } from './layout.js'
 import { isClaimable, phaseOf, setPhase } from './record.js'
@@ -86,6 +95,37 @@ function lockSlow(agent: Agent, q: number): void {
 /** Gives the queue's lock back. */
 export function unlockQueue(agent: Agent, q: number): void {
   if ((exchange(agent.words, q + Q_LOCK, 0) & CONTENDED) !== 0) notify(agent.words, q + Q_LOCK, 1)
+}
+
+/**
+ * Takes the lock of a queue that may have been disposed of, unless `isThere`, asked while the queue is pinned, says that it was. To be given
+ * back with `unlockPinned`.
+ */
+export function lockIfThere(agent: Agent, q: number, isThere: () => boolean): boolean {
+  const pin = agent.record + A_PIN
+  store(agent.words, pin, q)
+  if (isThere()) {
+    lockQueue(agent, q)
+    return true
+  }
+  store(agent.words, pin, 0)
+  return false
+}
+
+/** Gives back what `lockIfThere` took. */
+export function unlockPinned(agent: Agent, q: number): void {
+  unlockQueue(agent, q)
+  store(agent.words, agent.record + A_PIN, 0)
+}
+
+/** Whether somebody waits in a queue, when nobody is in its lock any more. Before its object is disposed of (Q5). */
+export function isInUse(agent: () => Agent, words: Int32Array, q: number): boolean {
+  if (!mayHaveWaiters(words, q)) return false
+  const mine = agent()
+  lockQueue(mine, q)
+  const isWaitedIn = firstOf(words, q) !== 0
+  unlockQueue(mine, q)
+  return isWaitedIn
 }
 
 /** Whether anybody may wait, without the lock: false only if nobody enqueued before the caller's last atomic write. */
@@ -166,10 +206,10 @@ export function settle(agent: Agent, r: number): void {
   const { words } = agent
   while (load(words, r + W_LINKED) === 1) {
     const q = load(words, r + W_QUEUE)
-    lockQueue(agent, q)
-    // A requeue may have moved it on meanwhile.
+    // A waker may take it out before this has the lock, and the object is then free to go; a requeue may move it on.
+    if (!lockIfThere(agent, q, () => load(words, r + W_LINKED) === 1 && load(words, r + W_QUEUE) === q)) continue
     if (load(words, r + W_QUEUE) === q) unlink(words, q, r)
-    unlockQueue(agent, q)
+    unlockPinned(agent, q)
   }
 }
 
@@ -203,8 +243,11 @@ function rebuild(agent: Agent, q: number, deadHolder: number): void {
   forEachRecord(words, agent.region.agents, (r) => {
     if (load(words, r + W_QUEUE) !== q || load(words, r + W_LINKED) === 0) return
     const state = load(words, r + W_STATE)
-    if (isClaimable(state) || phaseOf(state) === LINK) waiters.push(r)
-    else store(words, r + W_LINKED, 0)
+    if (isClaimable(state) || phaseOf(state) === LINK) {
+      waiters.push(r)
+      // Who requeues changes W_WANT, then W_QUEUE, and may have died in between. Where somebody waits, the queue's object lives.
+      if ((peek(words, r + W_KIND) & KIND_PASSES) !== 0 && get(words, r + W_WANT) !== 0) set(words, r + W_WANT, load(words, q - 1))
+    } else store(words, r + W_LINKED, 0)
   })
   waiters.sort((a, b) => (load(words, a + W_TICKET) - load(words, b + W_TICKET)) | 0)
   store(words, q + Q_HEAD, 0)

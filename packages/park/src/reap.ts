@@ -24,6 +24,7 @@ import {
   A_BLOCKED,
   A_HEIR,
   A_MODE,
+  A_PIN,
   A_SPINNING,
   A_STATUS,
   A_THREAD,
@@ -52,17 +53,20 @@ import {
   CASE_TOKEN,
   FREE,
   GRANTED,
+  KIND_PASSES,
   NOTIFIED,
   W_KEY,
-  W_LINKED,
+  W_KIND,
   W_LOCK,
   W_QUEUE,
   W_STATE,
   W_TOKEN,
+  W_WANT,
   WAITING,
 } from './layout.js'
 import { revokeFrom } from './lock-word.js'
-import { lockQueue, settle, unlockQueue } from './queue.js'
+import { isHome } from './park-operation.js'
+import { lockIfThere, settle, unlockPinned } from './queue.js'
 import { raiseAll } from './ready.js'
 import { caseOf, claim, phaseOf, release } from './record.js'
 import { chunksOf, forEachRecord, forEachRecordOf } from './slab.js'
@@ -130,6 +134,7 @@ function finish(agent: Agent, id: number, generation: number): void {
   reapTheReaped(agent, id)
   if (exchange(words, record + A_SPINNING, 0) === 1) add(words, H_SPINNING, -1)
   store(words, record + A_BLOCKED, 0)
+  store(words, record + A_PIN, 0)
   store(words, record + A_THREAD, 0)
   store(words, record + A_STATUS, generation === MAX_GENERATION ? PHASE_RETIRED : ((generation + 1) << STATUS_SHIFT) | PHASE_FREE)
 }
@@ -140,8 +145,8 @@ function recoverHeir(agent: Agent, record: number): void {
   const heir = load(words, record + A_HEIR)
   if (heir === 0) return
   const q = load(words, heir + W_QUEUE)
-  lockQueue(agent, q)
-  unlockQueue(agent, q)
+  // Another may take the lock over at any moment, and clears A_HEIR before it lets go: from then on the lock's object may go, too.
+  if (lockIfThere(agent, q, () => load(words, record + A_HEIR) === heir)) unlockPinned(agent, q)
   // Whoever held the lock with an heir has cleared it; one that died after its unlock had finished the grant.
   store(words, record + A_HEIR, 0)
 }
@@ -161,7 +166,7 @@ function giveBack(agent: Agent, r: number, passed: number[]): void {
   if (q !== 0 && phase !== BELL) {
     settle(agent, r)
     if (phase === NOTIFIED && caseOf(state) !== CASE_RECHECK) {
-      const next = isWaitedIn(agent, q) ? passOn(agent, q, r) : 0
+      const next = passOn(agent, q, r)
       if (next !== 0) passed.push(next)
     }
     if (phase === GRANTED) revokeFrom(words, load(words, r + W_LOCK), r)
@@ -169,23 +174,16 @@ function giveBack(agent: Agent, r: number, passed: number[]): void {
   release(words, r)
 }
 
-/** Whether anybody else waits in a queue. If not, the queue may have been disposed of since, and its words be somebody else's: they are left alone. */
-function isWaitedIn({ words, region }: Agent, q: number): boolean {
-  let found = false
-  forEachRecord(words, region.agents, (r) => {
-    found ||= load(words, r + W_LINKED) === 1 && load(words, r + W_QUEUE) === q
-  })
-  return found
-}
-
-/** The notify that a dead waiter had got goes to the next one in its queue, for the same key. @returns its record, or 0 */
+/** The notify that a dead waiter had got goes to the next one in its queue, for the same key, if the queue lives. @returns its record, or 0 */
 function passOn(agent: Agent, q: number, dead: number): number {
   const { words } = agent
-  // Its owner is dead, and keys of linked records are written before they are linked: plain reads.
+  // Its owner is dead, and these were written before it was linked: plain reads.
+  if ((get(words, dead + W_KIND) & KIND_PASSES) === 0) return 0
   const key = get(words, dead + W_KEY)
-  lockQueue(agent, q)
+  const home = get(words, dead + W_WANT)
+  if (!lockIfThere(agent, q, () => isHome(words, q, home))) return 0
   const next = claimOne(agent, q, load(words, dead + W_TOKEN), key === 0 ? undefined : (r) => get(words, r + W_KEY) === key)
-  unlockQueue(agent, q)
+  unlockPinned(agent, q)
   return next
 }
 

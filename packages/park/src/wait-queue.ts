@@ -7,13 +7,13 @@
  */
 import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
-import { load } from '@heddle/atomics/ops'
+import { load, set } from '@heddle/atomics/ops'
 import { Agent } from './agent.js'
-import { W_STATE, WAITING } from './layout.js'
+import { W_STATE, W_WANT, WAITING } from './layout.js'
 import { type AsyncOptions, block, type FiberOperation, FiberWait, promise } from './operation.js'
 import type { BlockingOptions, WaitOptions } from './options.js'
 import { ParkOperation, type ParkResult } from './park-operation.js'
-import { appendRequeued, firstOf, lockQueue, mayHaveWaiters, nextOf, unlockQueue } from './queue.js'
+import { appendRequeued, firstOf, isInUse, lockQueue, mayHaveWaiters, nextOf, unlockQueue } from './queue.js'
 import { phaseOf } from './record.js'
 import { claimMany, claimOne, deliver } from './wake.js'
 
@@ -145,6 +145,8 @@ export class WaitQueue extends SharedObject {
     for (let r = firstOf(words, this.q), next = 0; r !== 0 && moved < count; r = next) {
       next = nextOf(words, r)
       if (phaseOf(load(words, r + W_STATE)) !== WAITING) continue
+      // A death before the next store leaves a record that `rebuild` mends.
+      set(words, r + W_WANT, to.header)
       appendRequeued(words, this.q, to.q, r)
       moved++
     }
@@ -160,11 +162,12 @@ export class WaitQueue extends SharedObject {
 
   /** Refuses while somebody waits: they would wait for ever. */
   protected override onDispose(): void {
-    if (firstOf(this.region.words, this.q) !== 0) throw new InvalidArgumentError('somebody waits in this queue: unpark them before disposing of it')
+    if (isInUse(() => Agent.of(this.region), this.region.words, this.q))
+      throw new InvalidArgumentError('somebody waits in this queue: unpark them before disposing of it')
   }
 
   private operation(options: ParkCondition | undefined): ParkOperation {
     this.assertLive()
-    return new ParkOperation(Agent.of(this.region), this.q, options?.validate)
+    return new ParkOperation(Agent.of(this.region), this.q, options?.validate, 0, this.header)
   }
 }

@@ -12,7 +12,7 @@
 import { get, load, notify, peek, store } from '@heddle/atomics/ops'
 import { A_BLOCKED, agentRecord, ownerId } from '@heddle/atomics/internal'
 import type { Agent } from './agent.js'
-import { KIND_THREAD, W_AGENT, W_KIND, W_STATE, W_TOKEN, W_WANT } from './layout.js'
+import { KIND_MASK, KIND_THREAD, W_AGENT, W_KIND, W_STATE, W_TOKEN, W_WANT } from './layout.js'
 import { firstOf, nextOf, unlink } from './queue.js'
 import { choose, isClaimable, mainOf, putBack } from './record.js'
 import { ring, setReady } from './ready.js'
@@ -24,7 +24,7 @@ export function agentOf(words: Int32Array, r: number): number {
 
 /** Whether a waiter could go on at once if it were chosen now (V2). */
 export function canRun(agent: Agent, main: number): boolean {
-  if (get(agent.words, main + W_KIND) === KIND_THREAD) return true
+  if ((get(agent.words, main + W_KIND) & KIND_MASK) === KIND_THREAD) return true
   // Also for the caller's own: about to block, it passes on what its promises were given, and not to one another.
   return load(agent.words, agentOf(agent.words, main) + A_BLOCKED) === 0
 }
@@ -32,7 +32,7 @@ export function canRun(agent: Agent, main: number): boolean {
 /** Marks a claimed waiter ready where that takes a bit. Before the queue's unlock; `deliver` follows after it. */
 export function announce(agent: Agent, main: number): void {
   // A reaper announces claims of others too, whose owners may have gone on and use the record anew.
-  if (peek(agent.words, main + W_KIND) === KIND_THREAD) return
+  if ((peek(agent.words, main + W_KIND) & KIND_MASK) === KIND_THREAD) return
   const owner = agentOf(agent.words, main)
   if (owner !== agent.record) setReady(agent.words, owner, main)
 }
@@ -41,7 +41,7 @@ export function announce(agent: Agent, main: number): void {
 export function deliver(agent: Agent, main: number): void {
   const { words } = agent
   // The owner may have gone on by itself and used the record for something else: then this wakes nobody, or once too often.
-  if (peek(words, main + W_KIND) === KIND_THREAD) {
+  if ((peek(words, main + W_KIND) & KIND_MASK) === KIND_THREAD) {
     notify(words, main + W_STATE)
     return
   }
