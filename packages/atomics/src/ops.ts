@@ -150,20 +150,18 @@ export function fill<T extends Elements>(target: T, index: number, length: numbe
  */
 export class AgentLocal<T> {
   private value: T | undefined = undefined
-  private made = false
   constructor(private readonly init: () => T) {}
-  /** This agent's value. */
+  /** This agent's value. `init` runs again for as long as the value is undefined or null: a flag beside it would cost every lock a load. */
   get(): T {
-    return this.made ? (this.value as T) : this.first()
+    return this.value ?? this.first()
   }
   /** Replaces this agent's value. */
   set(value: T): void {
     this.value = value
-    this.made = true
   }
   private first(): T {
     const value = this.init()
-    this.set(value)
+    this.value = value
     return value
   }
 }
@@ -192,6 +190,11 @@ export function createBuffer(bytes: number): SharedArrayBuffer {
 export function effect<T>(run: () => T): T {
   return run()
 }
+/**
+ * An object was made that stands for something in shared memory. Natively nothing happens; a checker asks it at the end of an execution
+ * whether it is left as it should be: `leak()` says what is not, or `isLocked` is true.
+ */
+export function made(_object: object): void {}
 /** Runs `run` as a microtask of this agent: soon, after what runs now. */
 export function defer(run: () => void): void {
   queueMicrotask(run)

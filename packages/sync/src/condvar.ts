@@ -50,7 +50,7 @@ import {
   waitingSince,
 } from '@heddle/park/internal'
 import { NotOwnerError } from './errors.js'
-import { type MutexGuard, MutexOperation } from './mutex.js'
+import { type Mutex, type MutexGuard, MutexOperation } from './mutex.js'
 
 const MUTEX_OFFSET = (4 + QUEUE_BYTES) >> 2
 
@@ -63,8 +63,9 @@ class CondvarOperation extends MutexOperation {
     agent: Agent,
     private readonly held: MutexGuard,
     private readonly condvar: Condvar,
+    mutex: Mutex,
   ) {
-    super(agent, held.mutex, held)
+    super(agent, mutex, held)
   }
 
   override begin(): boolean {
@@ -200,7 +201,7 @@ export class Condvar extends SharedObject {
       block(operation, options, 'waitAsync()')
     } catch (error) {
       if (guard.held || operation.agent.isDead) throw error
-      block(relock(operation.agent, guard), { blockFiber: true }, 'waitAsync()')
+      block(relock(operation, guard), { blockFiber: true }, 'waitAsync()')
       if (!goesOn(operation, error)) throw error
     }
   }
@@ -212,7 +213,7 @@ export class Condvar extends SharedObject {
       await promise(() => operation, options)
     } catch (error) {
       if (guard.held || operation.agent.isDead) throw error
-      await promise(() => relock(operation.agent, guard), options?.ref === false ? { ref: false } : undefined)
+      await promise(() => relock(operation, guard), options?.ref === false ? { ref: false } : undefined)
       if (!goesOn(operation, error)) throw error
     }
   }
@@ -308,15 +309,16 @@ export class Condvar extends SharedObject {
 
   private operation(guard: MutexGuard): CondvarOperation {
     this.assertLive()
-    if (!guard.held) throw new NotOwnerError('a Condvar waits with a guard that holds its mutex')
-    if (guard.mutex.region !== this.region) throw new InvalidArgumentError('a Condvar and its mutex live in one region')
-    return new CondvarOperation(Agent.of(this.region), guard, this)
+    const { mutex } = guard
+    if (mutex === undefined) throw new NotOwnerError('a Condvar waits with a guard that holds its mutex')
+    if (mutex.region !== this.region) throw new InvalidArgumentError('a Condvar and its mutex live in one region')
+    return new CondvarOperation(Agent.of(this.region), guard, this, mutex)
   }
 }
 
 /** Takes the mutex again for a guard. */
-function relock(agent: Agent, guard: MutexGuard): MutexOperation {
-  return new MutexOperation(agent, guard.mutex, guard)
+function relock({ agent, mutex }: CondvarOperation, guard: MutexGuard): MutexOperation {
+  return new MutexOperation(agent, mutex, guard)
 }
 
 /** The mutex is held again after an error: whether the wait was notified all the same, and so succeeded. An abort passes the notify on. */
@@ -339,11 +341,11 @@ function* waitInFiber(operation: CondvarOperation, guard: MutexGuard, options: W
   } catch (error) {
     finished = true
     if (guard.held || operation.agent.isDead) throw error
-    yield* inFiber(relock(operation.agent, guard))
+    yield* inFiber(relock(operation, guard))
     if (!goesOn(operation, error)) throw error
   } finally {
     // The fiber's generator was ended from outside.
-    if (!finished && !guard.held && !operation.agent.isDead) yield* inFiber(relock(operation.agent, guard))
+    if (!finished && !guard.held && !operation.agent.isDead) yield* inFiber(relock(operation, guard))
   }
 }
 

@@ -11,7 +11,7 @@
  */
 import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
 import { isOwnerGone, Place } from '@heddle/atomics/internal'
-import { and, compareExchange, get, load, or, store } from '@heddle/atomics/ops'
+import { type AgentLocal, agentLocal, and, compareExchange, get, load, or, peek, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, block, DoneFiber, FiberWait, LOCKED_BIT, OBSERVED_BIT, ownerOf, POISONED_BIT, promise, QUEUE_BYTES } from '@heddle/park/internal'
 import { NotOwnerError, PoisonedError } from './errors.js'
@@ -31,43 +31,80 @@ const POISON_OPTION = 1
 const METRICS_MASK = ~15
 const OPTIONS_OFFSET = (8 + QUEUE_BYTES) >> 2
 
-function refuseRelease(): never {
-  throw new NotOwnerError("this guard was released already: the mutex may be somebody else's by now")
-}
-
-/** One holding of a mutex. */
-export class MutexGuard implements Guard {
-  // `declare`: a field that is first defined and then assigned costs several nanoseconds in V8, and every lock makes one of these.
-  /** Whether it still holds the mutex. */
-  declare held: boolean
-  /** What it holds. */
+/** A mutex as one agent uses it: all that its fast paths read, one step away from the object. */
+class MutexSide {
+  // `declare`, here and below: a field that is first defined and then assigned is a slower field for ever in V8.
   declare readonly mutex: Mutex
-  declare private readonly agent: Agent
+  declare readonly agent: Agent
+  declare readonly words: Int32Array
+  /** Word index of the state. */
+  declare readonly state: number
+  /** Word index of the header, and what it is while the mutex lives. */
+  declare readonly at: number
+  declare readonly header: number
+  declare readonly tag: number
 
-  /** @internal */
-  constructor(mutex: Mutex, agent: Agent) {
+  constructor(mutex: Mutex, agent: Agent, header: number) {
     this.mutex = mutex
     this.agent = agent
-    this.held = true
+    this.words = agent.words
+    this.state = mutex.state
+    this.at = mutex.state - 1
+    this.header = header
+    this.tag = agent.tag
+  }
+}
+
+/** One holding of a mutex. One field: every lock makes one of these, and what it costs is its memory. */
+export class MutexGuard implements Guard {
+  declare private side: MutexSide | undefined
+
+  /** @internal */
+  constructor(side: MutexSide) {
+    this.side = side
+  }
+
+  /** Whether it still holds the mutex. */
+  get held(): boolean {
+    return this.side !== undefined
+  }
+
+  /** What it holds; undefined once it was released. */
+  get mutex(): Mutex | undefined {
+    return this.side?.mutex
   }
 
   /** Gives the mutex back; one compare-exchange while nobody waits. Never blocks. @throws NotOwnerError when it was given back already */
   release(): void {
-    if (!this.held) refuseRelease()
-    this.held = false
-    this.mutex.releaseBy(this.agent)
+    const { side } = this
+    if (side === undefined) refuseRelease()
+    // A constant, not another object: that would need a write barrier.
+    this.side = undefined
+    if (compareExchange(side.words, side.state, side.tag, 0) !== side.tag) side.mutex.releaseBy(side.agent)
   }
 
   [Symbol.dispose](): void {
     if (this.held) this.release()
   }
+
+  /**
+   * It holds the mutex again: a Condvar gave it up and took it back.
+   * @internal
+   */
+  revive(side: MutexSide): void {
+    this.side = side
+  }
+}
+
+function refuseRelease(): never {
+  throw new NotOwnerError("this guard was released already: the mutex may be somebody else's by now")
 }
 
 /** Waiting for a mutex; `guard` is one to be used again, by a Condvar. */
 export class MutexOperation extends LockOperation<MutexGuard> {
   constructor(
     agent: Agent,
-    protected readonly mutex: Mutex,
+    readonly mutex: Mutex,
     private readonly guard?: MutexGuard,
   ) {
     super(agent, mutex.state)
@@ -104,11 +141,13 @@ export class Mutex extends SharedObject implements Lockable {
    * @internal
    */
   declare readonly state: number
+  declare private readonly side: AgentLocal<MutexSide>
 
   /** Allocates an unlocked mutex. @throws RegionFullError */
   constructor(options: MutexOptions | Place = {}) {
     super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, Mutex))
     this.state = (this.at >> 2) + 1
+    this.side = agentLocal(() => new MutexSide(this, Agent.of(this.region), this.header))
     if (!(options instanceof Place)) this.format(options)
   }
 
@@ -135,31 +174,32 @@ export class Mutex extends SharedObject implements Lockable {
    * waits for this thread; BlockingNotAllowedError, TimeoutError, the token's reason, RegionFullError, DisposedError
    */
   lock(options?: BlockingOptions): MutexGuard {
-    this.assertLive()
-    const agent = Agent.of(this.region)
-    return compareExchange(agent.words, this.state, 0, agent.tag) === 0 ? new MutexGuard(this, agent) : this.lockSlow(agent, options)
+    const side = this.side.get()
+    if (!this.take(side)) this.lockSlow(options)
+    return new MutexGuard(side)
   }
 
   /** As `lock`, as a promise. A pending one keeps the process alive unless `ref` is false. */
   lockAsync(options?: AsyncOptions): Promise<MutexGuard> {
     // What throws here would throw inside the promise, too: nobody catches what is misuse.
     if (options?.signal === undefined && !this.isDisposed) {
-      const agent = Agent.of(this.region)
-      if (compareExchange(agent.words, this.state, 0, agent.tag) === 0) return Promise.resolve(new MutexGuard(this, agent))
+      const side = this.side.get()
+      if (this.take(side)) return Promise.resolve(new MutexGuard(side))
     }
     return promise(() => this.operation(), options)
   }
 
   /** As `lock`, in a fiber: `const guard = yield* mutex.lockFiber()`. */
   lockFiber(options?: WaitOptions): FiberOperation<MutexGuard> {
-    this.assertLive()
-    const agent = Agent.of(this.region)
-    if (compareExchange(agent.words, this.state, 0, agent.tag) === 0) return new DoneFiber(new MutexGuard(this, agent))
-    return new FiberWait(new MutexOperation(agent, this), options, 'lockFiber()')
+    const side = this.side.get()
+    if (this.take(side)) return new DoneFiber(new MutexGuard(side))
+    return new FiberWait(this.operation(), options, 'lockFiber()')
   }
 
   /** Takes the mutex if nobody holds it; never waits. @throws PoisonedError, DisposedError */
   tryLock(): MutexGuard | undefined {
+    const side = this.side.get()
+    if (this.take(side)) return new MutexGuard(side)
     this.assertLive()
     const agent = Agent.of(this.region)
     const flags = tryAcquire(agent, this.state)
@@ -168,14 +208,16 @@ export class Mutex extends SharedObject implements Lockable {
 
   /** Runs `section` with the mutex held, and releases it however the section ends. Blocks as `lock`. */
   withLock<T>(section: () => T, options?: BlockingOptions): T {
-    const guard = this.lock(options)
+    const side = this.side.get()
+    if (!this.take(side)) this.lockSlow(options)
+    // No guard: nobody could see it.
     try {
       return section()
     } catch (error) {
-      if (guard.held) this.poisonIfWanted()
+      this.poisonIfWanted()
       throw error
     } finally {
-      if (guard.held) guard.release()
+      if (compareExchange(side.words, side.state, side.tag, 0) !== side.tag) this.releaseBy(side.agent)
     }
   }
 
@@ -235,19 +277,28 @@ export class Mutex extends SharedObject implements Lockable {
    * The agent has the word: counts, and makes or revives its guard.
    * @internal
    */
-  taken(agent: Agent, flags: number, waited?: Waited, guard: MutexGuard = new MutexGuard(this, agent)): MutexGuard {
-    guard.held = true
+  taken(agent: Agent, flags: number, waited?: Waited, former?: MutexGuard): MutexGuard {
+    const own = this.side.get()
+    const side = own.agent === agent ? own : new MutexSide(this, agent, this.header)
+    const guard = former ?? new MutexGuard(side)
+    guard.revive(side)
     if ((flags & OBSERVED_BIT) !== 0) countTaken(this.region, this.options & METRICS_MASK, waited)
     if ((flags & POISONED_BIT) !== 0) throw new PoisonedError(guard)
     return guard
   }
 
   /**
-   * What a guard calls.
+   * Gives it back where a guard's compare-exchange did not do; what a ReentrantMutex calls at its last release.
    * @internal
    */
   releaseBy(agent: Agent): void {
-    if (compareExchange(agent.words, this.state, agent.tag, 0) !== agent.tag) this.releaseSlow(agent)
+    if (agent.isDead || compareExchange(agent.words, this.state, agent.tag, 0) === agent.tag) return
+    const word = load(agent.words, this.state)
+    // Declared dead and taken over meanwhile: nothing to give back.
+    if (ownerOf(word) !== agent.tag) return
+    if ((word & OBSERVED_BIT) !== 0) countReleased(this.region, this.options & METRICS_MASK)
+    if (word !== (agent.tag | OBSERVED_BIT) || compareExchange(agent.words, this.state, word, OBSERVED_BIT) !== word)
+      release(agent, this.state, agent.tag)
   }
 
   /** Refuses while it is held or waited for. */
@@ -264,23 +315,19 @@ export class Mutex extends SharedObject implements Lockable {
     return get(this.region.words, (this.at >> 2) + OPTIONS_OFFSET)
   }
 
-  private lockSlow(agent: Agent, options: BlockingOptions | undefined): MutexGuard {
-    return block(new MutexOperation(agent, this), options, 'lockAsync()')
+  /** The fast path: false also for a mutex that was disposed of, and in an agent that was declared dead. */
+  private take(side: MutexSide): boolean {
+    // Plain: a header changes once, when the mutex is disposed of, and whoever does that makes sure that nobody uses it.
+    return peek(side.words, side.at) === side.header && !side.agent.isDead && compareExchange(side.words, side.state, 0, side.tag) === 0
+  }
+
+  private lockSlow(options: BlockingOptions | undefined): void {
+    block(this.operation(), options, 'lockAsync()')
   }
 
   private operation(): MutexOperation {
     this.assertLive()
     return new MutexOperation(Agent.of(this.region), this)
-  }
-
-  private releaseSlow(agent: Agent): void {
-    if (agent.isDead) return
-    const word = load(agent.words, this.state)
-    // Declared dead and taken over meanwhile: nothing to give back.
-    if (ownerOf(word) !== agent.tag) return
-    if ((word & OBSERVED_BIT) !== 0) countReleased(this.region, this.options & METRICS_MASK)
-    if (word !== (agent.tag | OBSERVED_BIT) || compareExchange(agent.words, this.state, word, OBSERVED_BIT) !== word)
-      release(agent, this.state, agent.tag)
   }
 
   private format({ poison }: Pick<MutexOptions, 'poison'>): void {

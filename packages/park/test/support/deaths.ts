@@ -7,7 +7,7 @@
  */
 import { type Region } from '@heddle/atomics'
 import { type AgentIdentity, registerAgent } from '@heddle/atomics/internal'
-import { install, nativeOps, type Ops } from '@heddle/atomics/ops-model'
+import { type AgentLocal, install, nativeOps, type Ops } from '@heddle/atomics/ops-model'
 import { Agent, reap } from '@heddle/park/internal'
 
 /** What ends a victim. */
@@ -40,6 +40,21 @@ const COUNTED = [
 
 let left = Infinity
 let dead = false
+/** Who acts. */
+let current: Actor | undefined
+
+/** Every actor has its own value, as every thread would. */
+class ActorLocal<T> implements AgentLocal<T> {
+  private readonly values = new Map<Actor | undefined, T>()
+  constructor(private readonly init: () => T) {}
+  get(): T {
+    if (!this.values.has(current)) this.set(this.init())
+    return this.values.get(current) as T
+  }
+  set(value: T): void {
+    this.values.set(current, value)
+  }
+}
 
 /** Puts the counting implementation in place; returns how to take it away. */
 export function installDeaths(): () => void {
@@ -56,7 +71,8 @@ export function installDeaths(): () => void {
   }
   left = Infinity
   dead = false
-  return install(counted as Partial<Ops>)
+  current = undefined
+  return install({ ...counted, agentLocal: (init) => new ActorLocal(init) } as Partial<Ops>)
 }
 
 /** Runs `act` and dies at its n-th operation. @returns whether it died before `act` was through */
@@ -87,6 +103,7 @@ export class Actor {
 
   /** From here on this thread acts as this agent. */
   be(): this {
+    current = this
     this.region.self.set(this.identity)
     return this
   }
