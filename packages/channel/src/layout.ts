@@ -19,12 +19,17 @@ export const KIND_AT = 3
  * Header of the Receiver. At a multiple of 16 bytes, where the allocator leaves a freed object's header alone.
  */
 export const RECEIVER_HEADER = 4
+// The word after the next of a Receiver's header is the channel of one with a position of its own (subscription.ts): word 6 stays 0.
 /** Byte offset of the slot (a value codec's) with the reason of `close`; 0 without one. */
 export const REASON_AT = 5
 /** Messages that were lost with agents that died. */
 export const LOST = 7
 /** Which flavour, FLAVOR_*. */
 export const FLAVOR = 8
+/** Byte offset of the first of the receivers with positions of their own (subscription.ts). */
+export const SUBSCRIPTIONS = 9
+/** Of broadcast: 1 when a receiver that missed messages is not told. */
+export const SKIPS = 10
 export const TAIL = 16
 /** Of flavours with one sender: its tag, and how often that changed. */
 export const SENDER_OWNER = 17

@@ -1,0 +1,84 @@
+/**
+ * Waiting at a channel whose every receiver gets every message.
+ *
+ * Invariants F1 Who sent wakes everybody who waits to receive, after it published (B1 of buffered.ts). So nobody passes a wake on, and whoever
+ *               was woken looks again.
+ *            F2 A receive makes no room: nobody waits for it. A sender waits only while another one is in the middle of a message in its way, and
+ *               whoever published wakes one of them.
+ *            F3 What was published is never taken back: it is before the end that the first receiver to find the closed channel empty makes final.
+ */
+import type { FiberOperation, WaitOptions } from '@heddle/park'
+import { Agent, type Operation } from '@heddle/park/internal'
+import { type Buffer, Buffered } from './buffered.js'
+import { LaggedError } from './errors.js'
+import { RECEIVERS_WAIT, SENDERS_WAIT } from './layout.js'
+import { BatchOperation, ReceiveBatch, ReceiveFiber } from './operations.js'
+import { dropSubscriptions } from './subscription.js'
+
+/** A buffer that receivers only read. */
+export interface SharedBuffer<T> extends Buffer<T> {
+  /** Where a receiver that is made now begins. */
+  readonly now: number
+  /** Where this one stands. */
+  readonly position: number
+  /** How many messages this one missed. */
+  readonly missed: number
+  /** What a receive told too early is told again by the next. */
+  postpone(error: LaggedError): void
+}
+
+/** A channel whose every receiver gets every message. */
+export class FanOut<T> extends Buffered<T> {
+  override readonly wakesAll: boolean = true
+
+  constructor(
+    readonly shared: SharedBuffer<T>,
+    base: number,
+  ) {
+    super(shared, base)
+  }
+
+  override receiveManyOperation(agent: Agent, into: { [index: number]: T }, max: number): Operation<number> {
+    return new BatchOperation(agent, this, new FanOutBatch(this, into, max), false)
+  }
+
+  override receiveManyFiber(agent: Agent, into: { [index: number]: T }, max: number, options: WaitOptions | undefined): FiberOperation<number> {
+    const batch = new FanOutBatch(this, into, max)
+    return new ReceiveFiber(agent, this, () => (batch.move() ? { value: batch.moved } : undefined), options, 'recvManyFiber()')
+  }
+
+  /** F1 */
+  protected override afterSend(signals: number): void {
+    const agent = Agent.of(this.region)
+    if ((signals & RECEIVERS_WAIT) !== 0) this.wakeAll(agent, this.receiveQueue, RECEIVERS_WAIT)
+    if ((signals & SENDERS_WAIT) !== 0 && this.buffer.canPush()) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
+  }
+
+  /** F2 */
+  protected override afterReceive(): void {}
+
+  protected override dropMessages(): void {
+    super.dropMessages()
+    dropSubscriptions(this.region, this.base * 4)
+  }
+}
+
+/** Receives many; that some were missed is told when there is nothing else to tell. */
+class FanOutBatch<T> extends ReceiveBatch<T> {
+  constructor(
+    private readonly channel: FanOut<T>,
+    into: { [index: number]: T },
+    max: number,
+  ) {
+    super(channel, into, max)
+  }
+  override move(): boolean {
+    try {
+      return super.move()
+    } catch (error) {
+      if (!(error instanceof LaggedError) || this.moved === 0) throw error
+      this.channel.shared.postpone(error)
+      return true
+    }
+  }
+}
