@@ -1,43 +1,93 @@
 /**
- * The workers of a pool, as the agent that started them sees them: starts them when they are needed, replaces those that die, ends them.
+ * The workers of a pool, as the agent that started them sees them: starts them when they are needed, replaces those that die or retire, ends them.
  *
  * Invariants I1 A worker's number is free again only after the worker's thread has ended and its calls were reaped.
- *            I2 A worker is started while calls wait and fewer than `max` workers run, so a queued call always has somebody to run it.
+ *            I2 A worker is started while calls wait, nobody looks for them and fewer than `max` workers run, so a queued call always has somebody to run it.
+ *            I3 P_HUNGRY's bit is cleared before the queues are looked at, and left set while no worker more may be started: whoever ends looks again.
+ *            I4 Numbers below `numbers` are those of the pool's workers, others those of workers for blocking and isolated calls, whom the pool's sets leave out.
  * Progress   A crash since which no call has ended, and that took none with it, counts against FUTILE_CRASHES; past it every call fails with the reason, instead of the pool
  *            starting workers for ever.
  */
-import { load, store } from '@heddle/atomics/ops'
-import { watch } from '@heddle/park/internal'
+import { RegionFullError } from '@heddle/atomics'
+import { and, load, store } from '@heddle/atomics/ops'
+import { Doorbell, watch } from '@heddle/park/internal'
 import type { Host, HostWorker, WorkerExit } from '@heddle/park'
 import { WorkerStartError } from './errors.js'
 import type { Emitter } from './events.js'
-import type { Injector } from './injector.js'
-import { CLOSED, K_PHASE, K_RUNNING, P_STATE, WORKER_STARTING } from './layout.js'
+import {
+  BLOCKING_QUEUE,
+  CLOSED,
+  HUNGRY_BLOCKING,
+  HUNGRY_ISOLATED,
+  HUNGRY_POOL,
+  ISOLATED_QUEUE,
+  K_COMPLETED,
+  K_FAILED,
+  K_PHASE,
+  K_RUNNING,
+  MAX_WORKERS,
+  P_HUNGRY,
+  P_OWNER_BELL,
+  P_STATE,
+  WORKER_STARTING,
+} from './layout.js'
 import type { Pool } from './pool.js'
-import { isWorkerMessage, type PostedCall, type WorkerData } from './protocol.js'
-import { closeSubmitters, reapWorker } from './reaper.js'
+import { isWorkerMessage, type PostedCall, type Recycling, type WorkerData, type WorkerKind } from './protocol.js'
+import type { Queues } from './queues.js'
+import { enterQueued, reapWorker } from './reaper.js'
 import { ringAll, setWaking } from './wakeup.js'
 
 /** Crashes in a row that took no started call with them, and between which no call ended. */
 const FUTILE_CRASHES = 3
+/** How often calls are entered again that had no room in their queue, in ms. */
+const AGAIN_MS = 5
+
+const KINDS: readonly { readonly kind: WorkerKind; readonly hungry: number }[] = [
+  { kind: 'pool', hungry: HUNGRY_POOL },
+  { kind: 'blocking', hungry: HUNGRY_BLOCKING },
+  { kind: 'isolated', hungry: HUNGRY_ISOLATED },
+]
 
 /** How a crew is made up. */
 export interface CrewOptions {
   readonly min: number
   readonly max: number
+  /** How many numbers the pool's workers have: more than `max` when retired workers may linger beside their successors. */
+  readonly numbers: number
+  /** Most workers for blocking calls, and for isolated ones. */
+  readonly maxBlocking: number
+  readonly maxIsolated: number
   readonly name: string
   readonly setup: WorkerData['setup']
+  readonly recycle: Recycling | undefined
+  /** A worker beyond `min` that had nothing to do for so many ms ends. */
+  readonly idleTimeout: number
   /** Host-specific settings of each worker. */
   readonly native: object | undefined
 }
 
+/** What a crew tells the rest of the executor. */
+export interface CrewListener {
+  /** Fails every call that waits. */
+  giveUp(reason: Error): void
+  /** The calls of a worker that ended have been reaped. */
+  reaped(): void
+  /** A number that changes when calls end. */
+  progress(): number
+}
+
 interface Member {
   readonly number: number
+  readonly kind: WorkerKind
   readonly worker: HostWorker
   readonly started: Promise<void>
   ready: boolean
+  /** It takes no more calls. */
+  retired: boolean
   /** Ended as it should. */
   done: boolean
+  /** How many calls had ended there when it was last looked at. */
+  seen: number
 }
 
 /** One pool's workers. */
@@ -48,49 +98,67 @@ export class Crew {
   private readonly reasons = new Map<number, unknown>()
   private readonly freeNumbers: number[] = []
   private nextNumber = 0
+  private readonly freeSpecial: number[] = []
+  private nextSpecial: number
   private futile = 0
   private lastProgress = 0
   private onEmpty: (() => void)[] = []
   private stopping = false
+  private readonly bell: Doorbell
+  private shrinkTimer: (() => void) | undefined
+  private againTimer: (() => void) | undefined
 
   constructor(
     private readonly pool: Pool,
-    private readonly injector: Injector,
+    private readonly queues: Queues,
     private readonly host: Host,
     private readonly options: CrewOptions,
-    /** Fails every call that waits. */
-    private readonly giveUp: (reason: Error) => void,
-    /** Called when the calls of a worker that ended have been reaped. */
-    private readonly onReaped: () => void,
-    /** A number that changes when calls end. */
-    private readonly progress: () => number,
+    private readonly listener: CrewListener,
     private readonly events: Emitter,
-  ) {}
-
-  get size(): number {
-    return this.members.size
+  ) {
+    this.nextSpecial = options.numbers
+    this.bell = Doorbell.open(pool.region, () => this.hear())
+    store(pool.words, pool.base + P_OWNER_BELL, this.bell.at)
   }
 
   /** Starts the least number of workers; resolves when all of them take calls. */
   async begin(): Promise<void> {
-    const started: Promise<void>[] = []
-    for (let i = 0; i < this.options.min; i++) started.push(this.add().started)
-    await Promise.all(started)
+    await this.warm(this.options.min)
   }
 
-  /** Work was added and nobody sleeps: one worker more, if there may be one. */
-  grow(): void {
-    if (this.members.size < this.options.max && !this.stopping && this.broken === undefined) this.add()
+  /** Starts workers until there are `count`, at most `max`; resolves when all take calls. */
+  async warm(count: number): Promise<void> {
+    while (this.sizeOf('pool') < Math.min(count, this.options.max)) this.add('pool')
+    this.watchIdle()
+    await Promise.all([...this.members.values()].map(async ({ started }) => started))
   }
 
-  /** Sends a call to the worker that has least to do; starts one if there is none. */
-  post(call: PostedCall, transfer: readonly object[]): void {
+  /** Calls were added and nobody was there for them: one worker more of the kinds that are missing, if there may be one. */
+  grow(hungry: number): void {
+    if (this.stopping || this.broken !== undefined) return
+    for (const { kind, hungry: bit } of KINDS) {
+      if ((hungry & bit) === 0 || !this.mayAdd(kind)) continue
+      this.add(kind)
+      this.watchIdle()
+    }
+  }
+
+  /** The worker that a call is to be posted to: the one that has least to do. Starts one if there is none. */
+  chooseForPost(): number {
     const { pool } = this
     const busyness = ({ number }: Member): number => load(pool.words, pool.workerAt(number) + K_RUNNING)
     let best: Member | undefined
-    for (const member of this.members.values()) if (best === undefined || busyness(member) < busyness(best)) best = member
-    if (best === undefined || (busyness(best) > 0 && this.members.size < this.options.max)) best = this.add()
-    best.worker.post(call, transfer)
+    for (const member of this.members.values()) {
+      if (member.kind !== 'pool' || member.retired) continue
+      if (best === undefined || busyness(member) < busyness(best)) best = member
+    }
+    if (best === undefined || (busyness(best) > 0 && this.mayAdd('pool'))) best = this.add('pool')
+    return best.number
+  }
+
+  /** Sends a call to the worker that `chooseForPost` chose. */
+  post(number: number, call: PostedCall, transfer: readonly object[]): void {
+    this.members.get(number)!.worker.post(call, transfer)
   }
 
   /** Why a worker died. */
@@ -110,7 +178,7 @@ export class Crew {
 
   /** Tells the workers to end when nothing is left; resolves when all have ended. */
   async close(): Promise<void> {
-    this.stopping = true
+    this.stop()
     store(this.pool.words, this.pool.base + P_STATE, CLOSED)
     for (const { worker } of this.members.values()) worker.ref()
     ringAll(this.pool)
@@ -119,22 +187,72 @@ export class Crew {
 
   /** Ends the workers at once; resolves when all have ended. */
   async terminate(): Promise<void> {
-    this.stopping = true
+    this.stop()
     this.broken ??= new WorkerStartError('the executor was terminated')
     await Promise.all([...this.members.values()].map(async (member) => member.worker.terminate()))
     await this.empty()
+  }
+
+  /** After the last worker has ended. */
+  dispose(): void {
+    store(this.pool.words, this.pool.base + P_OWNER_BELL, 0)
+    this.bell.close()
+    this.againTimer?.()
+  }
+
+  private stop(): void {
+    this.stopping = true
+    this.shrinkTimer?.()
+    this.shrinkTimer = undefined
   }
 
   private async empty(): Promise<void> {
     if (this.members.size > 0) await new Promise<void>((resolve) => this.onEmpty.push(resolve))
   }
 
-  private add(): Member {
-    const number = this.freeNumbers.pop() ?? this.nextNumber++
+  private sizeOf(kind: WorkerKind): number {
+    let size = 0
+    for (const member of this.members.values()) if (member.kind === kind && !member.retired) size++
+    return size
+  }
+
+  private mayAdd(kind: WorkerKind): boolean {
+    const { max, maxBlocking, maxIsolated, numbers } = this.options
+    if (kind === 'pool') return this.sizeOf(kind) < max && (this.freeNumbers.length > 0 || this.nextNumber < numbers)
+    return this.sizeOf(kind) < (kind === 'blocking' ? maxBlocking : maxIsolated) && (this.freeSpecial.length > 0 || this.nextSpecial < MAX_WORKERS)
+  }
+
+  private hasWork(kind: WorkerKind): boolean {
+    if (kind === 'pool') return this.queues.hasWork()
+    return this.queues.only(kind === 'blocking' ? BLOCKING_QUEUE : ISOLATED_QUEUE).hasWork()
+  }
+
+  /** Other agents miss workers (I3). */
+  private hear(): void {
+    const { words, base } = this.pool
+    const hungry = load(words, base + P_HUNGRY)
+    let served = 0
+    for (const { kind, hungry: bit } of KINDS) if ((hungry & bit) !== 0 && this.mayAdd(kind)) served |= bit
+    if (served === 0) return
+    and(words, base + P_HUNGRY, ~served)
+    for (const { kind, hungry: bit } of KINDS) if ((served & bit) !== 0 && this.hasWork(kind)) this.grow(bit)
+  }
+
+  private add(kind: WorkerKind): Member {
+    const number = kind === 'pool' ? (this.freeNumbers.pop() ?? this.nextNumber++) : (this.freeSpecial.pop() ?? this.nextSpecial++)
     const { pool, host, options } = this
     store(pool.words, pool.workerAt(number) + K_PHASE, WORKER_STARTING)
-    setWaking(pool, number)
-    const data: WorkerData = { heddle: 'worker', pool: pool.toHandle(), number, setup: options.setup }
+    if (kind === 'pool') {
+      // Without a deque its calls would go into the shared queue: no harm where the region is full.
+      try {
+        pool.makeDeque(number)
+      } catch (error) {
+        if (!(error instanceof RegionFullError)) throw error
+      }
+      setWaking(pool, number)
+    }
+    const recycle = kind === 'pool' ? options.recycle : undefined
+    const data: WorkerData = { heddle: 'worker', pool: pool.toHandle(), number, kind, recycle, setup: options.setup }
     const worker = host.startWorker!(host.workerModule!, {
       name: this.nameOf(number),
       data,
@@ -146,7 +264,7 @@ export class Crew {
       resolve = yes
       reject = no
     })
-    const member: Member = { number, worker, started, ready: false, done: false }
+    const member: Member = { number, kind, worker, started, ready: false, retired: false, done: false, seen: -1 }
     this.members.set(number, member)
     this.reasons.delete(number)
     let failure: Error | undefined
@@ -163,8 +281,10 @@ export class Crew {
           failure = new WorkerStartError(`worker ${this.nameOf(number)} could not start: ${message.message}`, { cause: message.error })
           void worker.terminate()
           break
-        case 'hungry':
-          this.grow()
+        case 'retiring':
+          member.retired = true
+          worker.post({ heddle: 'retired' })
+          this.refill(member.kind)
           break
         case 'closed':
           member.done = true
@@ -187,41 +307,90 @@ export class Crew {
   }
 
   private ended(member: Member, exit: WorkerExit, startFailure: Error | undefined): void {
-    const { number } = member
+    const { number, kind } = member
     const { pool } = this
     this.members.delete(number)
     const reason = startFailure ?? exit.error ?? new Error(`the worker ${this.nameOf(number)} ended${describeExit(exit)}`)
     this.reasons.set(number, reason)
-    const crashed = reapWorker(pool, this.injector, number)
-    this.onReaped()
-    this.freeNumbers.push(number)
-    if (!member.done && this.broken === undefined) this.replace(crashed, exit, startFailure)
-    if (this.members.size === 0) for (const resolve of this.onEmpty.splice(0)) resolve()
+    const { crashed, hungry, again } = reapWorker(pool, this.queues, number)
+    // Before the worker's number and the reason of its end are given to another.
+    this.listener.reaped()
+    const free = kind === 'pool' ? this.freeNumbers : this.freeSpecial
+    free.push(number)
+    if (again) this.enterAgain()
+    if (this.broken === undefined) {
+      if (member.done) this.refill(kind)
+      else this.replace(kind, crashed, exit, startFailure)
+      this.grow(hungry)
+    }
     const expected = member.done || this.stopping
     this.events.emit('worker-exit', { worker: number, name: this.nameOf(number), expected, reason: expected ? undefined : reason, crashed })
+    if (this.members.size === 0) for (const resolve of this.onEmpty.splice(0)) resolve()
   }
 
-  private replace(crashed: number, exit: WorkerExit, startFailure: Error | undefined): void {
-    const progress = this.progress()
+  private replace(kind: WorkerKind, crashed: number, exit: WorkerExit, startFailure: Error | undefined): void {
+    const progress = this.listener.progress()
     this.futile = crashed > 0 || progress !== this.lastProgress ? 0 : this.futile + 1
     this.lastProgress = progress
-    if (this.futile >= FUTILE_CRASHES) {
-      this.broken =
-        startFailure ??
-        new WorkerStartError(`${this.futile} workers in a row ended without having run a task${describeExit(exit)}`, { cause: exit.error })
-      this.giveUp(this.broken)
-      void this.terminate()
-    } else if (this.injector.hasWork() || (!this.stopping && this.members.size < this.options.min && startFailure === undefined)) this.add()
+    if (this.futile < FUTILE_CRASHES) {
+      this.refill(kind, startFailure === undefined)
+      return
+    }
+    this.broken =
+      startFailure ??
+      new WorkerStartError(`${this.futile} workers in a row ended without having run a task${describeExit(exit)}`, { cause: exit.error })
+    this.listener.giveUp(this.broken)
+    void this.terminate()
   }
 
-  /** Gives back what dead submitters had. */
-  sweep(): void {
-    closeSubmitters(this.pool, 0)
+  /** A worker less: another one, if there is something to do, or fewer than there are to be. */
+  private refill(kind: WorkerKind, toMin = true): void {
+    const { words, base } = this.pool
+    for (const { kind: one, hungry } of KINDS) if (one === kind) and(words, base + P_HUNGRY, ~hungry)
+    if (this.broken !== undefined || !this.mayAdd(kind)) return
+    if (this.hasWork(kind) || (toMin && kind === 'pool' && !this.stopping && this.sizeOf(kind) < this.options.min)) this.add(kind)
+    this.watchIdle()
   }
 
-  /** Whether the pool has been told to end. */
-  get isClosing(): boolean {
-    return this.stopping || load(this.pool.words, this.pool.base + P_STATE) === CLOSED
+  /** Calls for which the queue had no room are entered when it has. */
+  private enterAgain(): void {
+    this.againTimer ??= this.host.setTimer(() => {
+      this.againTimer = undefined
+      const { hungry, again } = enterQueued(this.pool, this.queues)
+      this.grow(hungry)
+      if (again) this.enterAgain()
+    }, AGAIN_MS)
+  }
+
+  /** While there are more workers than there must be, those that have nothing to do are asked to leave. */
+  private watchIdle(): void {
+    const { idleTimeout } = this.options
+    if (this.shrinkTimer !== undefined || this.stopping || idleTimeout === Infinity || !this.hasSpare()) return
+    this.shrinkTimer = this.host.setTimer(() => {
+      this.shrinkTimer = undefined
+      if (this.stopping) return
+      this.shrink()
+      this.watchIdle()
+    }, idleTimeout)
+  }
+
+  private hasSpare(): boolean {
+    return this.sizeOf('pool') > this.options.min || this.sizeOf('blocking') > 0
+  }
+
+  private shrink(): void {
+    const { pool, options } = this
+    let spare = this.sizeOf('pool') - options.min
+    for (const member of this.members.values()) {
+      if (!member.ready || member.retired || member.kind === 'isolated') continue
+      const record = pool.workerAt(member.number)
+      const ended = load(pool.words, record + K_COMPLETED) + load(pool.words, record + K_FAILED)
+      const idle = ended === member.seen && load(pool.words, record + K_RUNNING) === 0
+      member.seen = ended
+      if (!idle || (member.kind === 'pool' && --spare < 0)) continue
+      // It looks for itself whether it still has nothing to do.
+      member.worker.post({ heddle: 'leave' })
+    }
   }
 }
 

@@ -1,61 +1,49 @@
 /** The pool as its users see it. */
-import { InvalidArgumentError, NotShareableError, Region } from '@heddle/atomics'
-import { load } from '@heddle/atomics/ops'
-import { type Host, setHost, ShutdownError, type WaitOptions } from '@heddle/park'
+import { type Handle, InvalidArgumentError, NotShareableError, Region } from '@heddle/atomics'
+import { load, store } from '@heddle/atomics/ops'
+import { setHost, ShutdownError, type WaitOptions } from '@heddle/park'
 import { deadlineOf, getHost } from '@heddle/park/internal'
+import { levelOf } from '@heddle/scheduler/internal'
 import { Crew } from './crew.js'
 import { currentPool } from './current.js'
-import { WorkerStartError } from './errors.js'
 import type { ChunkOutcome } from './each.js'
+import { QueueFullError, WorkerStartError } from './errors.js'
 import { Emitter, type ExecutorEvent, type ExecutorEvents } from './events.js'
-import { Injector } from './injector.js'
 import { JoinHandle } from './join-handle.js'
-import { EACH, K_COMPLETED, K_FAILED, K_PARKED, K_PHASE, K_RUNNING, MAX_WORKERS, T_STATE, WORKER_READY } from './layout.js'
+import {
+  BLOCKING_QUEUE,
+  CLOSED,
+  EACH,
+  ISOLATED_QUEUE,
+  K_COMPLETED,
+  K_FAILED,
+  K_PARKED,
+  K_PHASE,
+  K_RUNNING,
+  LEVEL_QUEUES,
+  MAX_WORKERS,
+  P_STATE,
+  postedTo,
+  QUEUE_SHIFT,
+  queueOf,
+  T_STATE,
+  TASK_MASK,
+  WORKER_READY,
+} from './layout.js'
 import { assertNotLoading } from './loader.js'
+import { LocalCrew, type Workforce } from './local-crew.js'
 import { mapTask, type MapOptions } from './map.js'
+import { type CallOptions, type ExecutorOptions, settingsOf, type ShutdownOptions } from './options.js'
 import { Pool } from './pool.js'
-import { forEachSlot } from './reaper.js'
+import { Queues } from './queues.js'
+import { forEachSlot, hasOtherSubmitters, refuseQueued } from './reaper.js'
 import { runScope, type Scope, type ScopeOptions } from './scope.js'
 import { checkSignal } from './signal.js'
 import { phaseOf, QUEUED, STARTED } from './slot.js'
 import { type Call, Submitter } from './submitter.js'
 import { TaskTable } from './task-table.js'
 import { isTaskRef, type TaskRef } from './tasks.js'
-
-/** How an executor is set up. */
-export interface ExecutorOptions {
-  /** The platform; default: the one installed with `setHost`, or by the package `heddle`. */
-  host?: Host
-  /**
-   * How many workers: a number starts that many at once; `{ min, max }` starts `min` and grows up to `max` while calls find nobody free.
-   * Default: `{ min: 0, max: host.parallelism }`, so that an executor that is never used costs no thread.
-   */
-  workers?: number | { min?: number; max?: number }
-  /** Runs in each worker before its first task. */
-  setup?: TaskRef<[]>
-  /** What its workers are called: `name-0`, `name-1`, … Default `heddle`. */
-  name?: string
-  /** Where calls and results travel, and the workers' default region. Default: `Region.default`. */
-  region?: Region
-  /** Host-specific settings of each worker (Node: the options of `Worker`). */
-  native?: object
-}
-
-/** How a call is to be run. */
-export interface CallOptions {
-  /** For people: shown in errors and traces. */
-  name?: string
-  /** Ends the call for its spawner with the signal's reason; a task that has not started never runs. */
-  signal?: WaitOptions['signal']
-  /** Milliseconds until the call ends for its spawner with `TimeoutError`; a task that has not started then never runs. */
-  timeout?: number
-  /**
-   * Objects of the host to be handed over rather than copied (`ArrayBuffer`s, `MessagePort`s). All arguments of this call then travel by
-   * `postMessage` to one worker, by the rules of structured clone: without shared objects of heddle, and the call is lost (`WorkerCrashedError`) if
-   * that worker dies before it starts. For the agent that started the executor.
-   */
-  transfer?: readonly object[]
-}
+import { callOwner } from './wakeup.js'
 
 /** One worker's figures. */
 export interface WorkerStats {
@@ -80,14 +68,6 @@ export interface ExecutorStats {
   /** Calls of this agent that have ended. */
   readonly completed: number
   readonly failed: number
-}
-
-/** How an executor ends. */
-export interface ShutdownOptions {
-  /** Whether calls that have not started still run. Default true. */
-  drain?: boolean
-  /** Milliseconds until what still runs is ended. Default 5000. */
-  timeout?: number
 }
 
 let captured: { resolve: (value: never) => void; reject: (error: unknown) => void } | undefined
@@ -124,7 +104,7 @@ export class Executor {
     private readonly pool: Pool,
     private readonly submitter: Submitter,
     private readonly table: TaskTable,
-    private readonly crew: Crew | undefined,
+    private readonly crew: Workforce | undefined,
     emitter = new Emitter(),
   ) {
     this.emitter = emitter
@@ -153,43 +133,61 @@ export class Executor {
     assertNotLoading('Executor.start()')
     if (options.host !== undefined) setHost(options.host)
     const host = options.host ?? getHost()
-    if (host.startWorker === undefined || host.workerModule === undefined) {
+    const settings = settingsOf(options, host)
+    const isLocal = settings.max === 0
+    if (!isLocal && (host.startWorker === undefined || host.workerModule === undefined)) {
       throw new WorkerStartError(
         `the '${host.name}' host starts no workers: pass { host: nodeHost } from '@heddle/node' (or your platform's host), or import from 'heddle'`,
       )
     }
-    const { min, max } = workerRange(options.workers, host)
-    if (options.setup !== undefined && !isTaskRef(options.setup))
-      throw new InvalidArgumentError('setup must be a task: tasks(import.meta.url, { … }).name')
-    const region = options.region ?? Region.default
-    const pool = new Pool({ region, maxWorkers: max })
-    const injector = new Injector(pool.words, pool.base)
-    const submitter = Submitter.open(pool, injector, true)!
+    const numbers = Math.min(Math.max(1, settings.max) * (settings.recycle === undefined ? 1 : 2), MAX_WORKERS - 63)
+    const pool = new Pool({ region: options.region ?? Region.default, maxWorkers: numbers, isLimited: settings.queueLimit !== Infinity })
+    const queues = new Queues(pool)
+    const submitter = Submitter.open(pool, queues, !isLocal)
+    submitter.setLimit(settings.queueLimit)
     const emitter = new Emitter()
-    const crew = new Crew(
-      pool,
-      injector,
-      host,
-      {
-        min,
-        max,
-        name: options.name ?? 'heddle',
-        setup: options.setup === undefined ? undefined : { module: options.setup.module, name: options.setup.name, args: [] },
-        native: options.native,
-      },
-      (reason) => {
+    const table = new TaskTable(pool)
+    const name = options.name ?? 'heddle'
+    const listener = {
+      giveUp: (reason: Error): void => {
         executor.accepted = undefined
         submitter.rejectAll(() => reason)
       },
-      // Before the worker's number and the reason of its end are given to another.
-      () => submitter.takeDone(),
-      () => submitter.completed + submitter.failed,
-      emitter,
-    )
-    submitter.onHungry = () => crew.grow()
+      reaped: (): void => void submitter.takeDone(),
+      progress: () => submitter.completed + submitter.failed,
+    }
+    const setup = options.setup === undefined ? undefined : { module: options.setup.module, name: options.setup.name, args: [] }
+    const crew: Workforce = isLocal
+      ? new LocalCrew(pool, queues, table, submitter, name, () => executor)
+      : new Crew(pool, queues, host, { ...settings, numbers, name, setup, native: options.native }, listener, emitter)
+    submitter.onHungry = (hungry) => crew.grow(hungry)
     submitter.crashReason = (worker) => crew.reasonOf(worker)
-    const executor = new this(pool, submitter, new TaskTable(pool), crew, emitter)
+    const executor = new this(pool, submitter, table, crew, emitter)
+    if (isLocal) void crew.begin()
     return executor
+  }
+
+  /**
+   * Opens the executor that a handle names, in any agent that its owner gave it to: the calls that are made here run in that executor's workers. For
+   * workers that the program started itself. `shutdown` of what this returns ends the calls of this agent, not the executor.
+   * @throws DisposedError when the executor has ended, AgentLimitError when 128 agents use it already
+   * @example
+   * ```ts no-run
+   * // main: new Worker(file, { workerData: executor.toHandle() })
+   * const executor = Executor.fromHandle(workerData)
+   * await executor.run(work.square, 12)
+   * ```
+   */
+  static fromHandle(handle: Handle): Executor {
+    const pool = Pool.fromHandle(handle)
+    const submitter = Submitter.open(pool, new Queues(pool), true)
+    submitter.onHungry = (hungry) => callOwner(pool, hungry)
+    return new this(pool, submitter, new TaskTable(pool), undefined)
+  }
+
+  /** What `fromHandle` opens this executor with; structured clone carries it to other workers. */
+  toHandle(): Handle {
+    return this.pool.toHandle()
   }
 
   /** The executor that the calling worker belongs to; undefined outside workers. */
@@ -207,6 +205,7 @@ export class Executor {
    */
   run<A extends unknown[], R>(task: TaskRef<A, R>, ...args: A): Promise<R> {
     const number = this.numberOf(task as unknown as TaskRef)
+    this.assertRoom()
     const promise = new Promise<R>(capture as (resolve: (value: R) => void, reject: (error: unknown) => void) => void)
     this.submitter.submit(captured!, number, args)
     return promise
@@ -217,16 +216,49 @@ export class Executor {
    * @throws NotShareableError, InvalidArgumentError, and the signal's reason when it has fired already
    */
   spawn<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: CallOptions): JoinHandle<R> {
+    return this.call(task, args, options, options?.isolate === true ? ISOLATED_QUEUE : levelOf(options?.priority))
+  }
+
+  /**
+   * As `spawn`, in a worker that does nothing else until the call has ended: for work that blocks its thread or runs for long, which would keep
+   * the pool's workers from other calls. Such workers are started when none is free, up to `maxBlocking`, and end when they are idle.
+   * @throws as `spawn`
+   */
+  spawnBlocking<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: CallOptions): JoinHandle<R> {
+    return this.call(task, args, options, BLOCKING_QUEUE)
+  }
+
+  /**
+   * As `spawn`, but where that would throw `QueueFullError` it waits until there is room.
+   * @throws (as a rejection) as `spawn`, and while it waits the signal's reason and, after `timeout`, TimeoutError
+   */
+  async spawnAsync<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: CallOptions): Promise<JoinHandle<R>> {
+    await this.room(options)
+    return this.spawn(task, args, options)
+  }
+
+  /**
+   * Resolves when fewer calls of this agent wait for a worker than `queueLimit`; at once without a limit.
+   * @throws (as a rejection) TimeoutError, the signal's reason
+   */
+  async room(options?: WaitOptions): Promise<void> {
     const { submitter } = this
-    const number = this.numberOf(task as unknown as TaskRef)
-    if (!Array.isArray(args)) throw new InvalidArgumentError(`spawn takes the task's arguments as an array, got ${typeof args}`)
-    const handle = new JoinHandle<R>(submitter, options?.name ?? task.name)
     const deadline = deadlineOf(options)
-    const signal = options?.signal
-    checkSignal(signal)
-    handle.submitted(options?.transfer === undefined ? submitter.submit(handle, number, args) : this.post(handle, number, args, options.transfer))
-    if (signal !== undefined || deadline !== Infinity) handle.whenSettled(submitter.limit(deadline, signal, (reason) => handle.giveUp(reason)))
-    return handle
+    checkSignal(options?.signal)
+    while (!submitter.hasRoom()) {
+      await new Promise<void>((resolve, reject) => {
+        const stop = submitter.limit(deadline, options?.signal, reject)
+        submitter.onRoom(() => {
+          stop()
+          resolve()
+        })
+      })
+    }
+  }
+
+  /** Starts workers until there are `count` (default and at most: the most that there may be); resolves when they take calls. */
+  async warm(count = Infinity): Promise<void> {
+    await this.owned('warm').warm(count)
   }
 
   /**
@@ -352,6 +384,28 @@ export class Executor {
     return this.shutdown()
   }
 
+  private call<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options: CallOptions | undefined, queue: number): JoinHandle<R> {
+    const { submitter } = this
+    const number = this.numberOf(task as unknown as TaskRef) | (queue << QUEUE_SHIFT)
+    if (!Array.isArray(args)) throw new InvalidArgumentError(`spawn takes the task's arguments as an array, got ${typeof args}`)
+    if (queue >= LEVEL_QUEUES && this.crew instanceof LocalCrew)
+      throw new InvalidArgumentError('an executor with workers: 0 has no workers of their own for calls')
+    const handle = new JoinHandle<R>(submitter, options?.name ?? task.name)
+    const deadline = deadlineOf(options)
+    const signal = options?.signal
+    checkSignal(signal)
+    this.assertRoom()
+    handle.submitted(options?.transfer === undefined ? submitter.submit(handle, number, args) : this.post(handle, number, args, options.transfer))
+    if (signal !== undefined || deadline !== Infinity) handle.whenSettled(submitter.limit(deadline, signal, (reason) => handle.giveUp(reason)))
+    return handle
+  }
+
+  /** @throws QueueFullError */
+  private assertRoom(): void {
+    if (!this.submitter.hasRoom())
+      throw new QueueFullError('as many calls wait for a worker as queueLimit allows: await executor.room() or spawnAsync(), or catch this error')
+  }
+
   private spawnEach<T, R>(task: TaskRef<[T], R>, inputs: readonly T[]): JoinHandle<ChunkOutcome<R>> {
     const number = this.numberOf(task as unknown as TaskRef)
     const handle = new JoinHandle<ChunkOutcome<R>>(this.submitter, task.name)
@@ -361,9 +415,12 @@ export class Executor {
 
   private post(handle: Call, task: number, args: readonly unknown[], transfer: readonly object[]): number {
     const crew = this.owned('transfer')
-    return this.submitter.submitPosted(handle, task, (slot) => {
+    if (queueOf(task) === ISOLATED_QUEUE || queueOf(task) === BLOCKING_QUEUE)
+      throw new InvalidArgumentError('transfer goes with spawn to the workers of the pool: not with isolate or spawnBlocking')
+    const worker = crew.chooseForPost()
+    return this.submitter.submitPosted(handle, postedTo(task & TASK_MASK, worker), (slot) => {
       try {
-        crew.post({ heddle: 'call', slot, args }, transfer)
+        crew.post(worker, { heddle: 'call', slot, args }, transfer)
       } catch (cause) {
         throw new NotShareableError(`the arguments can't be posted: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
       }
@@ -371,34 +428,39 @@ export class Executor {
   }
 
   private async end(drain: boolean, timeout: number): Promise<void> {
-    const crew = this.owned('shutdown')
-    const { submitter } = this
+    const { crew, submitter } = this
     if (!drain) submitter.cancelQueued(() => new ShutdownError('the executor was shut down before the task started'))
     let late = false
     const stop = submitter.limit(deadlineOf({ timeout }), undefined, () => {
       late = true
       submitter.rejectAll(() => new ShutdownError(`the executor was shut down; the task did not end within ${timeout} ms`))
-      void crew.terminate()
+      void crew?.terminate()
     })
     // Calls that were posted can't be seen by workers that are about to end.
     await submitter.whenIdle()
-    await crew.close()
+    await crew?.close()
     stop()
     // Terminated meanwhile.
     if (this.pool.isDisposed) return
     // Results that came with the last worker's end.
     submitter.takeDone()
-    if (!late) submitter.rejectAll(() => crew.broken ?? new ShutdownError('the executor was shut down before the task ended'))
+    if (!late) submitter.rejectAll(() => crew?.broken ?? new ShutdownError('the executor was shut down before the task ended'))
     this.dispose()
   }
 
   private dispose(): void {
-    if (this.pool.isDisposed) return
-    this.submitter.close()
-    this.pool.dispose()
+    const { crew, pool, submitter } = this
+    if (pool.isDisposed) return
+    store(pool.words, pool.base + P_STATE, CLOSED)
+    if (crew !== undefined) refuseQueued(pool)
+    submitter.close()
+    if (crew === undefined) return
+    crew.dispose()
+    // Other agents may look at its words: the memory is theirs then, too.
+    if (!hasOtherSubmitters(pool, submitter.number)) pool.dispose()
   }
 
-  private owned(verb: string): Crew {
+  private owned(verb: string): Workforce {
     if (this.crew === undefined) throw new InvalidArgumentError(`${verb} is for the agent that started the executor`)
     return this.crew
   }
@@ -412,6 +474,8 @@ export class Executor {
     assertNotLoading('a task')
     if (!isTaskRef(task))
       throw new InvalidArgumentError('the task must come from tasks(import.meta.url, { … }): a plain function can’t be found by a worker')
+    if (this.crew === undefined && currentPool.get()?.pool !== this.pool && load(this.pool.words, this.pool.base + P_STATE) === CLOSED)
+      throw new ShutdownError('the executor has ended')
     const number = this.table.numberOf(task)
     // In a worker each call is checked: the worker may be loading a module.
     if (this.crew !== undefined) {
@@ -420,18 +484,4 @@ export class Executor {
     }
     return number
   }
-}
-
-function workerRange(workers: ExecutorOptions['workers'], host: Host): { min: number; max: number } {
-  const range =
-    typeof workers === 'number'
-      ? { min: workers, max: workers }
-      : { min: workers?.min ?? 0, max: workers?.max ?? Math.max(host.parallelism, workers?.min ?? 0) }
-  const { min, max } = range
-  if (!Number.isInteger(max) || max < 1 || max > MAX_WORKERS || !Number.isInteger(min) || min < 0 || min > max) {
-    throw new InvalidArgumentError(
-      `workers must be a number from 1 to ${MAX_WORKERS}, or { min, max } with 0 <= min <= max, got ${JSON.stringify(workers)}`,
-    )
-  }
-  return range
 }

@@ -1,10 +1,10 @@
 /**
- * The pool's queue: first in, first out, any number of givers and takers, of slot numbers.
+ * A queue of the pool: first in, first out, any number of givers and takers, of slot numbers.
  *
  * Source     An array queue in which the cell is the truth and head and tail are hints that anybody may move: Tsigas and Zhang,
  *            "A simple, fast and scalable non-blocking concurrent FIFO queue" (SPAA 2001), with the lap in each cell as in
  *            Vyukov's bounded MPMC queue.
- * Layout     P_HEAD, P_TAIL hints · P_CELLS  lap bits 16–31 · slot + 1 bits 0–15
+ * Layout     R_HEAD, R_TAIL hints · R_CELLS  lap bits 16–31 · slot + 1 bits 0–15
  *   cell          meaning
  *   lap n, 0      empty, to be filled by the giver of lap n
  *   lap n, s + 1  holds slot s, to be taken by the taker of lap n, who leaves `lap n + 1, 0`
@@ -18,7 +18,7 @@
  *            A bitmap of queued slots: it forgets their order.
  */
 import { compareExchange, load, store } from '@heddle/atomics/ops'
-import { P_CELLS, P_HEAD, P_TAIL, RING_BITS } from './layout.js'
+import { R_CELLS, R_HEAD, R_TAIL, RING_BITS } from './layout.js'
 
 const LAP_SHIFT = 16
 /** How many steps an agent takes before it tells the others where it is. */
@@ -29,7 +29,7 @@ function ahead(cell: number, lap: number): number {
   return (cell - (lap << LAP_SHIFT)) >> LAP_SHIFT
 }
 
-/** One agent's access to a pool's queue. The positions in it are this agent's hints: each agent makes its own. */
+/** One agent's access to a ring. The positions in it are this agent's hints: each agent makes its own. */
 export class Injector {
   private head = 0
   private tail = 0
@@ -38,15 +38,15 @@ export class Injector {
 
   constructor(
     private readonly words: Int32Array,
-    /** Word index of the pool. */
-    private readonly pool: number,
+    /** Word index of the ring. */
+    private readonly ring: number,
     /** Logarithm of the number of cells; the checker takes fewer. */
     private readonly bits: number = RING_BITS,
   ) {
-    this.cells = pool + P_CELLS
+    this.cells = ring + R_CELLS
     this.mask = (1 << bits) - 1
-    this.head = load(words, pool + P_HEAD)
-    this.tail = load(words, pool + P_TAIL)
+    this.head = load(words, ring + R_HEAD)
+    this.tail = load(words, ring + R_TAIL)
   }
 
   /** Adds a slot at the end; false when the queue is full. */
@@ -60,10 +60,10 @@ export class Injector {
       const seen = compareExchange(words, index, empty, empty | (slot + 1))
       if (seen === empty) break
       if (ahead(seen, lap) < 0) return false
-      at = this.later(at, P_TAIL)
+      at = this.later(at, R_TAIL)
     }
     this.tail = (at + 1) | 0
-    if ((at & (HINT_STEPS - 1)) === 0) store(words, this.pool + P_TAIL, at)
+    if ((at & (HINT_STEPS - 1)) === 0) store(words, this.ring + R_TAIL, at)
     return true
   }
 
@@ -77,7 +77,7 @@ export class Injector {
       const seen = load(words, index)
       const distance = ahead(seen, lap)
       if (distance > 0) {
-        at = this.later(at, P_HEAD)
+        at = this.later(at, R_HEAD)
         continue
       }
       const slot = seen & 0xffff
@@ -87,7 +87,7 @@ export class Injector {
       }
       if (compareExchange(words, index, seen, (lap + 1) << LAP_SHIFT) !== seen) continue
       this.head = (at + 1) | 0
-      if ((at & (HINT_STEPS - 1)) === 0) store(words, this.pool + P_HEAD, at)
+      if ((at & (HINT_STEPS - 1)) === 0) store(words, this.ring + R_HEAD, at)
       return slot - 1
     }
   }
@@ -103,7 +103,7 @@ export class Injector {
         this.head = at
         return distance === 0 && (seen & 0xffff) !== 0
       }
-      at = this.later(at, P_HEAD)
+      at = this.later(at, R_HEAD)
     }
   }
 
@@ -115,9 +115,9 @@ export class Injector {
   }
 
   /** The next position worth looking at: the following one, or the shared hint when that is further. */
-  private later(at: number, hint: typeof P_HEAD | typeof P_TAIL): number {
+  private later(at: number, hint: typeof R_HEAD | typeof R_TAIL): number {
     const next = (at + 1) | 0
-    const shared = load(this.words, this.pool + hint)
+    const shared = load(this.words, this.ring + hint)
     return ((shared - next) | 0) > 0 ? shared : next
   }
 }

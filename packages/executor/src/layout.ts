@@ -8,16 +8,26 @@
 export const P_STATE = 1
 /** How many worker records are in use. */
 export const P_WORKERS = 2
-/** The injector's hints: where the next taker and the next giver may begin to look. */
-export const P_HEAD = 16
-export const P_TAIL = 32
+/** Word index of each queue's ring (injector.ts), QUEUES of them; 0: not made yet. */
+export const P_RING_AT = 3
+/** Where to ring the agent that starts workers, and whom it is to start: bits HUNGRY_*. */
+export const P_OWNER_BELL = 9
+export const P_HUNGRY = 10
+/** 1: agents may have limits on how many of their calls wait. */
+export const P_LIMITED = 11
+/** One bit for each worker whose deque may have something to steal. Set and cleared by the worker alone, or by its reaper. */
+export const P_STEALABLE = 16
+/** One bit for each worker for blocking calls that waits for one. */
+export const P_IDLE_BLOCKING = 24
+/** One bit for each level whose ring may not be empty; none for NORMAL_QUEUE, which is always looked at. */
+export const P_LEVELS = 32
 /** One bit for each worker that looks for work without sleeping. */
 export const P_SPINNING = 48
 /** One bit for each worker that sleeps and whom nobody has woken yet. */
 export const P_SLEEPING = 56
-/** One bit for each worker that was told to wake, or was started, and has not looked yet. Changes as seldom as the hint in whose line it is. */
+/** One bit for each worker that was told to wake, or was started, and has not looked yet. */
 export const P_WAKING = 40
-/** Words in each of the three. */
+/** Words in each set of workers. */
 export const WORKER_SET_WORDS = 8
 
 /** The pool takes no more calls; a worker ends when it has nothing left to do. */
@@ -28,6 +38,30 @@ export const MAX_SUBMITTERS = 128
 export const MAX_TASKS = 2048
 export const CHUNK_SLOTS = 32
 export const MAX_CHUNKS = 1024
+/** The queues: four levels, 0 the most urgent, calls that want a worker that does nothing else, and calls that want a fresh one. */
+export const QUEUES = 6
+export const NORMAL_QUEUE = 2
+export const LEVEL_QUEUES = 4
+export const BLOCKING_QUEUE = 4
+export const ISOLATED_QUEUE = 5
+/** In T_TASK: no queue, the call's arguments travel in a message to the worker in bits 20–27. */
+export const POSTED_QUEUE = 7
+
+/** Which workers are missing. */
+export const HUNGRY_POOL = 1
+export const HUNGRY_BLOCKING = 2
+export const HUNGRY_ISOLATED = 4
+
+/** A ring: hints where the next taker and the next giver may begin to look, and its cells. */
+export const R_HEAD = 0
+export const R_TAIL = 16
+export const R_CELLS = 32
+/** A deque: see deque.ts. */
+export const D_TOP = 0
+export const D_BOTTOM = 16
+export const D_CELLS = 32
+export const DEQUE_BITS = 8
+export const DEQUE_WORDS = D_CELLS + (1 << DEQUE_BITS)
 /** Twice the slots, so that entries repeated after a crash still fit. */
 export const RING_BITS = 16
 export const RING_CELLS = 1 << RING_BITS
@@ -43,6 +77,8 @@ export const S_BELL = 1
 export const S_ROOT = 16
 /** 1: it does not look by itself, ring it. */
 export const S_ASLEEP = 17
+/** 1: it waits for its queue to be shorter, ring it when one of its calls starts. In a pool that is P_LIMITED. */
+export const S_WANTS_ROOM = 18
 /** One bit for each chunk with finished calls: 32 words. */
 export const S_CHUNKS = 32
 
@@ -65,6 +101,8 @@ export const K_AGENT = 7
 
 /** 1: a call that runs there was asked to end. Set by its submitter before it rings, cleared by the worker. */
 export const K_CANCELS = 8
+/** Word index of its deque; 0: none. Stays when the worker ends, for the next of its number. */
+export const K_DEQUE = 9
 
 /** No worker, or one that hasn't said that it is ready. */
 export const WORKER_STARTING = 0
@@ -80,17 +118,36 @@ export const P_CHUNK_OWNER = P_CHUNK_AT + MAX_CHUNKS
 export const P_CHUNK_DONE = P_CHUNK_OWNER + MAX_CHUNKS
 /** Byte offset of each task's name block; 0: none yet. */
 export const P_TASK_TABLE = P_CHUNK_DONE + MAX_CHUNKS
-/** The injector's cells. */
-export const P_CELLS = P_TASK_TABLE + MAX_TASKS
-export const POOL_WORDS = P_CELLS + RING_CELLS
+/** The ring of NORMAL_QUEUE; the others are made when they are needed. */
+export const P_RING = P_TASK_TABLE + MAX_TASKS
+export const RING_WORDS = R_CELLS + RING_CELLS
+export const POOL_WORDS = P_RING + RING_WORDS
 
 // A slot: one call. Four cache lines, of which a small call uses one.
 export const SLOT_WORDS = 64
 /** PHASE bits 0–3 · worker bits 4–11 · generation bits 12–31. See slot.ts. */
 export const T_STATE = 0
-/** What is to be done: bits 0–11 number of the task in the task table · bit 16 EACH. Written by the submitter before the call is queued. */
+/**
+ * What is to be done: bits 0–11 number of the task in the task table · bits 12–14 its queue · bit 16 EACH · bits 20–27 the
+ * worker of a call in POSTED_QUEUE. Written by the submitter before the call is queued.
+ */
 export const T_TASK = 1
 export const TASK_MASK = 0xfff
+export const QUEUE_SHIFT = 12
+const QUEUE_MASK = 7
+/** The queue that a call's T_TASK names. */
+export function queueOf(task: number): number {
+  return (task >>> QUEUE_SHIFT) & QUEUE_MASK
+}
+/** The T_TASK of a call that is posted to a worker. */
+export function postedTo(task: number, worker: number): number {
+  return task | (POSTED_QUEUE << QUEUE_SHIFT) | (worker << TARGET_SHIFT)
+}
+/** The worker that a call in POSTED_QUEUE was posted to. */
+export function targetOf(task: number): number {
+  return (task >>> TARGET_SHIFT) & 0xff
+}
+const TARGET_SHIFT = 20
 /** The only argument is an array: the task is called for each element, see each.ts. */
 export const EACH = 1 << 16
 /** What the payload is: SHAPE_*. Arguments before the call, the result after it. */

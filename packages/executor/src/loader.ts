@@ -52,7 +52,13 @@ export class Loader {
 
   /** The function, when it is there already. */
   loaded(task: number): TaskFunction | undefined {
-    return this.functions[task]
+    return this.functions[task] ?? this.known(task)
+  }
+
+  /** A function whose module was imported for another task, or by this agent's own code. */
+  private known(task: number): TaskFunction | undefined {
+    const { module, name } = this.table.nameOf(task)
+    return loading.get().has(module) ? undefined : (this.functions[task] = findTask(module, name))
   }
 
   /** Whether the task's module is being loaded. */

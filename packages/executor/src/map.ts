@@ -3,6 +3,7 @@ import { InvalidArgumentError } from '@heddle/atomics'
 import type { WaitOptions } from '@heddle/park'
 import type { ChunkOutcome } from './each.js'
 import type { JoinHandle } from './join-handle.js'
+import { assertPositive } from './options.js'
 import { checkSignal } from './signal.js'
 
 /** How `map` goes about it. */
@@ -154,10 +155,6 @@ export async function* mapTask<T, R>(
     for (const handle of open) handle.cancel()
     if (!ended) await closeSource(source)
   }
-}
-
-function assertPositive(name: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError(`${name} must be a positive integer, got ${String(value)}`)
 }
 
 function nextOf<T>(iterator: Iterator<T>): IteratorResult<T> | { readonly error: unknown } {

@@ -10,8 +10,17 @@ import { compareExchange, exchange, load, or, set, store } from '@heddle/atomics
 import { ringDoorbell } from '@heddle/park/internal'
 import {
   CHUNK_SLOTS,
+  DEQUE_WORDS,
+  K_DEQUE,
   MAX_CHUNKS,
   MAX_TASKS,
+  MAX_WORKERS,
+  NORMAL_QUEUE,
+  P_LIMITED,
+  P_RING,
+  P_RING_AT,
+  QUEUES,
+  RING_WORDS,
   P_CHUNK_AT,
   P_CHUNK_DONE,
   P_CHUNK_OWNER,
@@ -43,11 +52,15 @@ export class Pool extends SharedObject {
   /** Word indexes of chunks that this agent has looked up (I1). */
   private readonly chunkAt = new Int32Array(MAX_CHUNKS)
 
-  constructor(o: { region: Region; maxWorkers: number } | Place) {
+  constructor(o: { region: Region; maxWorkers: number; isLimited?: boolean } | Place) {
     super(o instanceof Place ? o : Place.allocate(o.region, Pool as SharedClass))
     this.words = this.region.words
     this.base = this.at >> 2
-    if (!(o instanceof Place)) store(this.words, this.base + P_WORKERS, o.maxWorkers)
+    if (!(o instanceof Place)) {
+      store(this.words, this.base + P_WORKERS, o.maxWorkers)
+      store(this.words, this.base + P_LIMITED, o.isLimited === true ? 1 : 0)
+      store(this.words, this.base + P_RING_AT + NORMAL_QUEUE, this.base + P_RING)
+    }
     this.maxWorkers = load(this.words, this.base + P_WORKERS)
   }
 
@@ -71,6 +84,32 @@ export class Pool extends SharedObject {
   /** Word index of a worker's record. */
   workerAt(worker: number): number {
     return this.base + P_WORKER_RECORDS + worker * WORKER_WORDS
+  }
+
+  /** Word index of a queue's ring; 0 when it was not made. */
+  ringAt(queue: number): number {
+    return load(this.words, this.base + P_RING_AT + queue)
+  }
+
+  /** Word index of a queue's ring, which is made if need be. @throws RegionFullError */
+  makeRing(queue: number): number {
+    return this.makeBlock(this.base + P_RING_AT + queue, RING_WORDS)
+  }
+
+  /** Word index of a worker's deque, which is made if need be. @throws RegionFullError */
+  makeDeque(worker: number): number {
+    return this.makeBlock(this.workerAt(worker) + K_DEQUE, DEQUE_WORDS)
+  }
+
+  /** The block that a word names; whoever sets the word first makes it. */
+  private makeBlock(index: number, words: number): number {
+    const known = load(this.words, index)
+    if (known !== 0) return known
+    const block = this.region.alloc(words * 4, 64)
+    const other = compareExchange(this.words, index, 0, block >> 2)
+    if (other === 0) return block >> 2
+    this.region.free(block)
+    return other
   }
 
   /** Takes a chunk that nobody has, with memory; -1 when all are taken. @throws RegionFullError */
@@ -138,6 +177,14 @@ export class Pool extends SharedObject {
     for (let task = 0; task < MAX_TASKS; task++) {
       const name = load(words, base + P_TASK_TABLE + task)
       if (name !== 0) region.free(name)
+    }
+    for (let queue = 0; queue < QUEUES; queue++) {
+      const ring = this.ringAt(queue)
+      if (ring !== 0 && ring !== base + P_RING) region.free(ring << 2)
+    }
+    for (let worker = 0; worker < MAX_WORKERS; worker++) {
+      const deque = load(words, this.workerAt(worker) + K_DEQUE)
+      if (deque !== 0) region.free(deque << 2)
     }
     for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
       const at = load(words, base + P_CHUNK_AT + chunk)

@@ -2,11 +2,22 @@
 import type { Handle } from '@heddle/atomics'
 import type { TaskName } from './task-table.js'
 
+/** What a worker is for: the pool's calls; blocking calls, one at a time; or one call, with which it ends. */
+export type WorkerKind = 'pool' | 'blocking' | 'isolated'
+
+/** When a worker ends and another takes its place. */
+export interface Recycling {
+  readonly afterTasks?: number
+  readonly maxHeapMb?: number
+}
+
 /** What a worker is started with. */
 export interface WorkerData {
   readonly heddle: 'worker'
   readonly pool: Handle
   readonly number: number
+  readonly kind: WorkerKind
+  readonly recycle: Recycling | undefined
   readonly setup: (TaskName & { readonly args: readonly unknown[] }) | undefined
 }
 
@@ -17,19 +28,31 @@ export interface PostedCall {
   readonly args: readonly unknown[]
 }
 
+/** What a worker is told: to retire if it still has nothing to do; or that nothing is posted to it any more, now that it has retired. */
+export interface Leave {
+  readonly heddle: 'leave' | 'retired'
+}
+
 /** What a worker says. */
 export type WorkerMessage =
   | { readonly heddle: 'ready' }
   /** It could not start: its module, or the setup task. */
   | { readonly heddle: 'failed'; readonly message: string; readonly error: unknown }
-  /** A call was made there while no worker slept. */
-  | { readonly heddle: 'hungry' }
+  /** It takes no more calls, and ends when those that wait there have ended. */
+  | { readonly heddle: 'retiring' }
   /** Its work is done. */
   | { readonly heddle: 'closed' }
 
 /** Whether a message is a call. */
 export function isPostedCall(message: unknown): message is PostedCall {
   return typeof message === 'object' && message !== null && (message as { heddle?: unknown }).heddle === 'call'
+}
+
+/** Whether a message is about the worker's end. */
+export function isLeave(message: unknown): message is Leave {
+  if (typeof message !== 'object' || message === null) return false
+  const { heddle } = message as { heddle?: unknown }
+  return heddle === 'leave' || heddle === 'retired'
 }
 
 /** Whether a message is one of a worker's, not the user's. */

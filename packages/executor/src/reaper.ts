@@ -4,12 +4,14 @@
  * Invariants I1 The worker's number is not given to another one before this is done: a STARTED slot that names it is its own.
  *            I2 Entries of the queue are hints: whatever the dead worker may have taken from it without starting it is entered again.
  */
-import { load, store } from '@heddle/atomics/ops'
-import type { Injector } from './injector.js'
+import { isOwnerGone } from '@heddle/atomics/internal'
+import { load, peek, store } from '@heddle/atomics/ops'
+import type { Queues } from './queues.js'
 import {
   CHUNK_SLOTS,
   K_AGENT,
   K_BELL,
+  K_CANCELS,
   K_PHASE,
   K_RUNNING,
   MAX_CHUNKS,
@@ -17,29 +19,48 @@ import {
   P_CHUNK_AT,
   P_CHUNK_DONE,
   P_CHUNK_OWNER,
+  P_IDLE_BLOCKING,
+  POSTED_QUEUE,
+  queueOf,
   S_ASLEEP,
   S_BELL,
   S_CHUNKS,
   S_OWNER,
   S_ROOT,
+  S_WANTS_ROOM,
   T_STATE,
   T_SUBMITTER,
+  T_TASK,
+  targetOf,
   WORKER_DEAD,
 } from './layout.js'
 import type { Pool } from './pool.js'
-import { abandonQueued, crash, giveBack, phaseOf, QUEUED, releaseEnded, STARTED } from './slot.js'
+import { abandonQueued, crash, giveBack, phaseOf, QUEUED, refuse, releaseEnded, STARTED } from './slot.js'
 import { announceWork, claimSleeper, endSpin, endWaking, ringAll } from './wakeup.js'
 
-/** Settles and requeues the calls of a dead worker; returns how many had started there. */
-export function reapWorker(pool: Pool, injector: Injector, worker: number): number {
+/** What became of a dead worker's calls. */
+export interface Reaped {
+  /** How many had started there. */
+  readonly crashed: number
+  /** HUNGRY_* of the workers that the others want and nobody is there. */
+  readonly hungry: number
+  /** Whether there was no room for all of them: `enterQueued` is to be tried again. */
+  readonly again: boolean
+}
+
+/** Settles and requeues the calls of a dead worker. */
+export function reapWorker(pool: Pool, queues: Queues, worker: number): Reaped {
   const { words } = pool
   const record = pool.workerAt(worker)
   store(words, record + K_PHASE, WORKER_DEAD)
   store(words, record + K_BELL, 0)
   endSpin(pool, worker)
   claimSleeper(pool, worker)
+  claimSleeper(pool, worker, P_IDLE_BLOCKING)
   endWaking(pool, worker)
   store(words, record + K_RUNNING, 0)
+  store(words, record + K_CANCELS, 0)
+  queues.mend(worker)
   let crashed = 0
   const told = new Set<number>()
   forEachSlot(pool, (slot, at) => {
@@ -51,10 +72,11 @@ export function reapWorker(pool: Pool, injector: Injector, worker: number): numb
       return
     }
     giveBack(words, at + T_STATE, worker)
-    const phase = phaseOf(load(words, at + T_STATE))
-    if (phase === QUEUED) {
-      if (injector.push(slot)) announceWork(pool)
-    } else if (phase > STARTED) {
+    // Plain: see enterQueued.
+    const task = peek(words, at + T_TASK)
+    // Its arguments were in the worker's messages.
+    if (queueOf(task) === POSTED_QUEUE && targetOf(task) === worker) refuse(words, at + T_STATE, worker)
+    if (phaseOf(load(words, at + T_STATE)) > STARTED) {
       // The worker may have died before it said so.
       told.add(submitter)
       pool.markDoneAgain(slot, submitter)
@@ -66,41 +88,93 @@ export function reapWorker(pool: Pool, injector: Injector, worker: number): numb
     pool.ring(index + S_BELL)
   }
   closeSubmitters(pool, load(words, record + K_AGENT))
+  const { hungry, again } = enterQueued(pool, queues)
   // It may have been about to ring any of them.
   ringAll(pool)
-  return crashed
+  return { crashed, hungry, again }
 }
 
-/** Gives back what dead agents had as submitters, as far as none of their calls still runs. `tag` 0: those that are closed already. */
+/** Enters every call that waits into its queue, once more or again (I2). */
+export function enterQueued(pool: Pool, queues: Queues): Omit<Reaped, 'crashed'> {
+  const { words } = pool
+  let hungry = 0
+  let again = false
+  forEachSlot(pool, (slot, at) => {
+    if (phaseOf(load(words, at + T_STATE)) !== QUEUED) return
+    // Plain: nobody changes it while the call waits; if it waits no more, the entry is harmless.
+    const queue = queueOf(peek(words, at + T_TASK))
+    if (queue === POSTED_QUEUE) return
+    if (queues.push(queue, slot)) hungry |= announceWork(pool, queue)
+    else again = true
+  })
+  return { hungry, again }
+}
+
+/** Gives back what dead agents had as submitters, as far as none of their calls still runs. `tag` 0: of all agents that are known to be dead. */
 export function closeSubmitters(pool: Pool, tag: number): void {
-  const { words, base } = pool
+  const { words } = pool
   for (let number = 0; number < MAX_SUBMITTERS; number++) {
-    const record = pool.submitterAt(number)
-    const owner = load(words, record + S_OWNER)
-    if (owner === 0 || (owner !== tag && owner !== ORPHAN)) continue
-    store(words, record + S_OWNER, ORPHAN)
-    store(words, record + S_BELL, 0)
-    let running = false
-    for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
-      if (load(words, base + P_CHUNK_OWNER + chunk) !== number + 1) continue
-      for (let i = 0; i < CHUNK_SLOTS; i++) {
-        const at = pool.slotAt(chunk * CHUNK_SLOTS + i)
-        if (!abandonQueued(words, at + T_STATE)) running = true
-      }
-    }
-    if (running) continue
-    for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
-      if (load(words, base + P_CHUNK_OWNER + chunk) !== number + 1) continue
-      for (let i = 0; i < CHUNK_SLOTS; i++) releaseEnded(words, pool.slotAt(chunk * CHUNK_SLOTS + i) + T_STATE)
-      store(words, base + P_CHUNK_DONE + chunk, 0)
-      store(words, base + P_CHUNK_OWNER + chunk, 0)
-    }
-    for (let i = 0; i < 32; i++) store(words, record + S_CHUNKS + i, 0)
-    store(words, record + S_ROOT, 0)
-    store(words, record + S_ASLEEP, 0)
-    store(words, record + S_OWNER, 0)
+    const owner = load(words, pool.submitterAt(number) + S_OWNER)
+    if (owner === 0 || (owner !== ORPHAN && (tag === 0 ? !isOwnerGone(words, owner) : owner !== tag))) continue
+    releaseSubmitter(pool, number)
   }
 }
+
+/** Gives back what an agent had as a submitter; what still runs of its calls keeps its place until the next time. */
+export function releaseSubmitter(pool: Pool, number: number): void {
+  const { words, base } = pool
+  const record = pool.submitterAt(number)
+  store(words, record + S_OWNER, ORPHAN)
+  store(words, record + S_BELL, 0)
+  let running = false
+  for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
+    if (load(words, base + P_CHUNK_OWNER + chunk) !== number + 1) continue
+    for (let i = 0; i < CHUNK_SLOTS; i++) {
+      const at = pool.slotAt(chunk * CHUNK_SLOTS + i)
+      if (!abandonQueued(words, at + T_STATE)) running = true
+    }
+  }
+  if (running) return
+  for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
+    if (load(words, base + P_CHUNK_OWNER + chunk) !== number + 1) continue
+    for (let i = 0; i < CHUNK_SLOTS; i++) releaseEnded(words, pool.slotAt(chunk * CHUNK_SLOTS + i) + T_STATE)
+    store(words, base + P_CHUNK_DONE + chunk, 0)
+    store(words, base + P_CHUNK_OWNER + chunk, 0)
+  }
+  for (let i = 0; i < 32; i++) store(words, record + S_CHUNKS + i, 0)
+  store(words, record + S_ROOT, 0)
+  store(words, record + S_ASLEEP, 0)
+  store(words, record + S_WANTS_ROOM, 0)
+  store(words, record + S_OWNER, 0)
+}
+
+/** Whether another agent than the given submitter's uses the pool. */
+export function hasOtherSubmitters(pool: Pool, number: number): boolean {
+  for (let other = 0; other < MAX_SUBMITTERS; other++) {
+    const owner = load(pool.words, pool.submitterAt(other) + S_OWNER)
+    if (other !== number && owner !== 0 && owner !== ORPHAN && !isOwnerGone(pool.words, owner)) return true
+  }
+  return false
+}
+
+/** Ends every call that waits, for whomever: nobody will run it. */
+export function refuseQueued(pool: Pool): void {
+  const { words } = pool
+  const told = new Set<number>()
+  forEachSlot(pool, (slot, at) => {
+    if (!refuse(words, at + T_STATE, NOBODY)) return
+    const submitter = load(words, at + T_SUBMITTER)
+    told.add(submitter)
+    pool.markDoneAgain(slot, submitter)
+  })
+  for (const submitter of told) {
+    store(words, pool.submitterAt(submitter) + S_ASLEEP, 0)
+    pool.ring(pool.submitterAt(submitter) + S_BELL)
+  }
+}
+
+/** The worker in the state of a call that none will run. */
+export const NOBODY = 255
 
 /** Owner word of a submitter whose agent is dead and one of whose calls still runs: no agent's tag. */
 const ORPHAN = -1

@@ -8,7 +8,7 @@
  */
 import { InvalidArgumentError } from '@heddle/atomics'
 import { CancelledError, type WaitOptions } from '@heddle/park'
-import type { CallOptions } from './executor.js'
+import type { CallOptions } from './options.js'
 import type { JoinHandle } from './join-handle.js'
 import { currentTask } from './task-context.js'
 import type { TaskRef } from './tasks.js'

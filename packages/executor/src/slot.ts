@@ -4,7 +4,8 @@
  * Layout     T_STATE  bits 0–3 phase · bits 4–11 worker · bits 12–31 generation
  *   phase      meaning                                             left by
  *   FREE       nobody's call                                       its submitter: → QUEUED
- *   QUEUED     waits for a worker                                  a worker: → STARTED · its submitter: → FREE (cancelled)
+ *   QUEUED     waits for a worker                                  a worker: → STARTED · its submitter: → FREE (cancelled) · a reaper: → CRASHED when
+ *                                                                  nobody can run it any more
  *   CLAIMED    waits in a worker, which loads the task's module    the worker: → STARTED · its submitter: → FREE · a reaper: → QUEUED
  *   STARTED    runs, or waits in the worker for something          the worker: → DONE, or → CLAIMED before user code ran · a reaper: → CRASHED
  *   DONE       the payload is the result                           its submitter: → FREE
@@ -75,6 +76,12 @@ export function crash(words: Int32Array, index: number, worker: number): boolean
   const state = load(words, index)
   if ((state & PHASE_MASK) !== STARTED || workerOf(state) !== worker) return false
   return compareExchange(words, index, state, (state & ~PHASE_MASK) | CRASHED) === state
+}
+/** QUEUED → CRASHED, by a reaper: nobody will run it any more. Whether it was so. */
+export function refuse(words: Int32Array, index: number, worker: number): boolean {
+  const state = load(words, index)
+  if ((state & PHASE_MASK) !== QUEUED) return false
+  return compareExchange(words, index, state, (state & GENERATION_MASK) | (worker << WORKER_SHIFT) | CRASHED) === state
 }
 /** CLAIMED by this worker → QUEUED, by a reaper; whether it was so. */
 export function giveBack(words: Int32Array, index: number, worker: number): boolean {

@@ -13,28 +13,32 @@
  *            and queues the next.
  */
 import type { EncodedValue } from '@heddle/atomics/internal'
-import type { WaitOptions } from '@heddle/park'
+import { AgentLimitError } from '@heddle/atomics'
+import { ShutdownError, type WaitOptions } from '@heddle/park'
 import { Agent, Doorbell, getHost } from '@heddle/park/internal'
-import { compareExchange, exchange, load, now, pause, set, store } from '@heddle/atomics/ops'
+import { compareExchange, exchange, get, load, now, pause, set, store } from '@heddle/atomics/ops'
 import { QueueFullError, registerErrors, WorkerCrashedError } from './errors.js'
-import type { Injector } from './injector.js'
 import {
   CANCEL_REQUESTED,
   CHUNK_SLOTS,
   K_BELL,
   K_CANCELS,
   MAX_SUBMITTERS,
+  queueOf,
   S_ASLEEP,
   S_BELL,
   S_OWNER,
   S_ROOT,
+  S_WANTS_ROOM,
   T_CANCEL,
   T_STATE,
   T_TASK,
 } from './layout.js'
 import { isThrown, prepareArguments, readResult, trim, writeArguments, writePosted, writePrepared } from './payload.js'
 import type { Pool } from './pool.js'
-import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, phaseOf, release, STARTED, workerOf } from './slot.js'
+import type { Queues } from './queues.js'
+import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, phaseOf, QUEUED, release, STARTED, workerOf } from './slot.js'
+import { closeSubmitters, NOBODY, releaseSubmitter } from './reaper.js'
 import { limit } from './signal.js'
 import { LookBudget } from './spin-budget.js'
 import { announceWork } from './wakeup.js'
@@ -68,8 +72,8 @@ export class Submitter {
   open = 0
   completed = 0
   failed = 0
-  /** Called when work was added and no worker was there to be woken. */
-  onHungry: (() => void) | undefined
+  /** Called when work was added and no worker was there to be woken: HUNGRY_*. */
+  onHungry: ((hungry: number) => void) | undefined
   /** Called a turn of the event loop after a call failed whose error nobody has looked at. */
   onUnseen: ((call: Call) => void) | undefined
   /** Called before the thread blocks for a call. */
@@ -88,6 +92,11 @@ export class Submitter {
   private readonly free: number[] = []
   private readonly chunks: number[] = []
   private overflow: Waiting[] = []
+  /** Most calls that may wait for a worker. */
+  private queueLimit = Infinity
+  /** How many may be added before they have to be counted again. */
+  private room = Infinity
+  private readonly roomWaiters: (() => void)[] = []
   /** Failed calls that nobody had joined. */
   private unseenCalls: Call[] = []
   private readonly idlers: (() => void)[] = []
@@ -109,7 +118,7 @@ export class Submitter {
   private constructor(
     readonly pool: Pool,
     readonly number: number,
-    private readonly injector: Injector,
+    private readonly queues: Queues,
     /** Whether to look for results before sleeping: not in an agent that has tasks to run meanwhile. */
     looks: boolean,
   ) {
@@ -121,18 +130,43 @@ export class Submitter {
     store(pool.words, this.record + S_BELL, this.bell.at)
   }
 
-  /** Makes the calling agent a submitter; undefined when there are too many. */
-  static open(pool: Pool, injector: Injector, looks: boolean): Submitter | undefined {
+  /** Makes the calling agent a submitter. @throws AgentLimitError when there are too many */
+  static open(pool: Pool, queues: Queues, looks: boolean): Submitter {
     const { tag } = Agent.of(pool.region)
-    for (let number = 0; number < MAX_SUBMITTERS; number++) {
-      if (compareExchange(pool.words, pool.submitterAt(number) + S_OWNER, 0, tag) === 0) return new Submitter(pool, number, injector, looks)
+    for (let swept = false; ; swept = true) {
+      for (let number = 0; number < MAX_SUBMITTERS; number++)
+        if (compareExchange(pool.words, pool.submitterAt(number) + S_OWNER, 0, tag) === 0) return new Submitter(pool, number, queues, looks)
+      if (swept) throw new AgentLimitError(`at most ${MAX_SUBMITTERS} agents can call tasks of one pool`)
+      closeSubmitters(pool, 0)
     }
-    return undefined
+  }
+
+  /** Sets how many calls may wait for a worker. */
+  setLimit(limit: number): void {
+    this.queueLimit = this.room = limit
+  }
+
+  /** Whether one more call may wait. */
+  hasRoom(): boolean {
+    if (this.room > 0) return true
+    return (this.room = this.queueLimit - this.countWaiting()) > 0
+  }
+
+  /** Calls back once when there may be room: at once, or when one of this agent's calls has started or ended. */
+  onRoom(callback: () => void): void {
+    store(this.pool.words, this.record + S_WANTS_ROOM, 1)
+    if (this.hasRoom()) callback()
+    else this.roomWaiters.push(callback)
+  }
+
+  private tellRoom(): void {
+    for (const callback of this.roomWaiters.splice(0)) callback()
   }
 
   /** Calls a task. @throws NotShareableError @throws RegionFullError */
   submit(call: Call, task: number, args: readonly unknown[]): number {
     const { pool } = this
+    this.room--
     const slot = this.free.pop() ?? this.takeSlot()
     if (slot === -1) {
       this.overflow.push({ call, task, args: prepareArguments(pool.region, args) })
@@ -316,14 +350,20 @@ export class Submitter {
     return true
   }
 
+  /** Takes no more calls, in this agent: what was open is nobody's any more. */
   close(): void {
     this.letGo()
     this.bell.close()
+    releaseSubmitter(this.pool, this.number)
   }
 
   private takeSlot(): number {
-    const chunk = this.pool.takeChunk(this.number)
-    if (chunk === -1) return -1
+    let chunk = this.pool.takeChunk(this.number)
+    if (chunk === -1) {
+      closeSubmitters(this.pool, 0)
+      chunk = this.pool.takeChunk(this.number)
+      if (chunk === -1) return -1
+    }
     this.chunks.push(chunk)
     const first = chunk * CHUNK_SLOTS
     for (let i = CHUNK_SLOTS - 1; i >= 0; i--) {
@@ -344,20 +384,33 @@ export class Submitter {
     set(words, at + T_TASK, task)
     set(words, at + T_CANCEL, 0)
     enqueue(words, at + T_STATE, this.generations[slot]!)
-    if (!this.injector.push(slot)) {
+    this.enter(slot, queueOf(task))
+  }
+
+  private enter(slot: number, queue: number): void {
+    if (this.queues.push(queue, slot)) {
+      const hungry = announceWork(this.pool, queue)
+      if (hungry !== 0) this.onHungry?.(hungry)
+    } else {
       this.unpushed.push(slot)
       this.pushLater()
-    } else if (!announceWork(pool)) this.onHungry?.()
+    }
+  }
+
+  /** How many calls of this agent wait for a worker. */
+  private countWaiting(): number {
+    const { calls, pool } = this
+    let waiting = this.overflow.length
+    for (let slot = 0; slot < calls.length; slot++)
+      if (calls[slot] !== undefined && phaseOf(load(pool.words, pool.slotAt(slot) + T_STATE)) === QUEUED) waiting++
+    return waiting
   }
 
   private pushAgain(): void {
     const list = this.unpushed
     this.unpushed = []
-    for (const slot of list) {
-      if (this.unpushed.length > 0 || !this.injector.push(slot)) this.unpushed.push(slot)
-      else announceWork(this.pool)
-    }
-    if (this.unpushed.length > 0) this.pushLater()
+    // Plain: the slots are this submitter's, and their tasks stay until they are settled here.
+    for (const slot of list) this.enter(slot, queueOf(get(this.pool.words, this.pool.slotAt(slot) + T_TASK)))
   }
 
   private pushLater(): void {
@@ -382,7 +435,8 @@ export class Submitter {
       if (phase === DONE) {
         value = readResult(pool.region, at)
         ok = !isThrown(pool.region, at)
-      } else value = new WorkerCrashedError('the worker ended while the task ran there', { cause: this.crashReason(workerOf(state)) })
+      } else if (workerOf(state) === NOBODY) value = new ShutdownError('the executor ended before the task started')
+      else value = new WorkerCrashedError('the worker ended while the task ran there', { cause: this.crashReason(workerOf(state)) })
     } catch (error) {
       value = error
     }
@@ -402,6 +456,7 @@ export class Submitter {
   private closed(call: Call): void {
     this.open--
     if (call.detached === true) this.background--
+    if (this.roomWaiters.length > 0) this.tellRoom()
     // Asleep, nobody would notice.
     if (this.open === 0 && this.asleep) this.idle()
   }
@@ -443,6 +498,7 @@ export class Submitter {
   }
 
   private rung(): void {
+    if (this.roomWaiters.length > 0) this.tellRoom()
     if (!this.asleep) return
     this.awake()
     this.takeDone()

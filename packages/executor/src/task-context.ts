@@ -1,9 +1,10 @@
 /** What a task can know of itself while it runs. */
 import { CancelledError } from '@heddle/park'
-import { currentFiber, type Fiber } from '@heddle/scheduler'
+import { currentFiber, type Fiber, type Priority } from '@heddle/scheduler'
 import { load } from '@heddle/atomics/ops'
 import { T_CANCEL } from './layout.js'
 import { currentPool } from './current.js'
+import type { TaskName } from './task-table.js'
 
 /** A call that runs, as its task sees it. */
 export interface CurrentTask {
@@ -12,6 +13,7 @@ export interface CurrentTask {
   /** The task's name, as `tasks()` was given it, and its module's URL. */
   readonly name: string
   readonly module: string
+  readonly priority: Priority
   /** Number of the worker that runs it. */
   readonly worker: number
   /** Whether its spawner has asked it to end. One load: for loops. */
@@ -24,6 +26,8 @@ export interface CurrentTask {
 
 /** The context of one running call. Made when something asks for it, or when the call goes on after its function has returned. */
 export class TaskContext implements CurrentTask {
+  readonly name: string
+  readonly module: string
   private controller: AbortController | undefined
   /** What runs the call, when those are fibers. */
   private readonly fibers = new Set<Fiber>()
@@ -35,9 +39,12 @@ export class TaskContext implements CurrentTask {
     private readonly at: number,
     readonly id: number,
     readonly worker: number,
-    readonly name: string,
-    readonly module: string,
-  ) {}
+    task: TaskName,
+    readonly priority: Priority,
+  ) {
+    this.name = task.name
+    this.module = task.module
+  }
 
   get isCancelled(): boolean {
     return load(this.words, this.at + T_CANCEL) !== 0

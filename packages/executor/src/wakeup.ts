@@ -4,20 +4,49 @@
  * Source     Go's scheduler (proc.go, "Worker thread parking/unparking"): a worker that looks for work counts as spinning; whoever
  *            adds work wakes a sleeper only when nobody spins, and the last one that stops spinning with work in hand wakes another.
  * Layout     P_SPINNING, P_SLEEPING, P_WAKING  one bit for each worker
- * Invariants I1 A worker sets its own spinning and sleeping bits. A sleeper's is turned into a waking bit by whoever rings it: one wake for
+ * Invariants I1 A worker sets its own spinning and sleeping bits (P_SLEEPING; P_IDLE_BLOCKING for those that run blocking calls). A sleeper's is turned into a waking bit by whoever rings it: one wake for
  *               each sleep. The others are cleared by the worker itself, or by its reaper.
  *            I2 A waker that dies before it rings leaves a sleeper without its bit: the reaper rings everybody.
- * Pairs      Adding: the queue's cell, then P_SPINNING and P_SLEEPING are read. Going to sleep: the sleeping bit is set, the spinning bit
- *            cleared, then the queue is looked at. One of them sees the other.
+ * Pairs      Adding: the queue's entry, then P_SPINNING and P_SLEEPING are read. Going to sleep: the sleeping bit is set, the spinning bit
+ *            cleared, then the queues are looked at. One of them sees the other.
  * Rejected   A count of spinners: a worker that dies while it is counted would keep everybody from waking anybody.
  */
 import { and, load, or } from '@heddle/atomics/ops'
-import { K_BELL, K_RUNNING, P_SLEEPING, P_SPINNING, P_WAKING, WORKER_SET_WORDS } from './layout.js'
+import {
+  HUNGRY_BLOCKING,
+  HUNGRY_ISOLATED,
+  HUNGRY_POOL,
+  ISOLATED_QUEUE,
+  K_BELL,
+  K_RUNNING,
+  LEVEL_QUEUES,
+  MAX_WORKERS,
+  NORMAL_QUEUE,
+  P_HUNGRY,
+  P_IDLE_BLOCKING,
+  P_OWNER_BELL,
+  P_SLEEPING,
+  P_SPINNING,
+  P_WAKING,
+  WORKER_SET_WORDS,
+} from './layout.js'
 import { lowest, type Pool } from './pool.js'
 
-/** After work was added: wakes a sleeper unless somebody is looking already. False when nobody sleeps and nobody spins. */
-export function announceWork(pool: Pool): boolean {
-  return isSpinning(pool) || wakeOne(pool)
+/**
+ * After a call was added to a queue: wakes a worker that sleeps, unless one is looking already.
+ * @returns HUNGRY_* for the kind of worker that is missing: nobody sleeps and nobody spins; 0 when none is
+ */
+export function announceWork(pool: Pool, queue: number = NORMAL_QUEUE): number {
+  if (queue < LEVEL_QUEUES) return isSpinning(pool) || wakeOne(pool) ? 0 : HUNGRY_POOL
+  if (queue === ISOLATED_QUEUE) return HUNGRY_ISOLATED
+  return wakeOne(pool, P_IDLE_BLOCKING) ? 0 : HUNGRY_BLOCKING
+}
+
+/** Tells the agent that starts workers which kind is missing, once until it has seen to it. */
+export function callOwner(pool: Pool, hungry: number): void {
+  const { words, base } = pool
+  if ((load(words, base + P_HUNGRY) & hungry) !== 0 || (or(words, base + P_HUNGRY, hungry) & hungry) !== 0) return
+  pool.ring(base + P_OWNER_BELL)
 }
 
 /** Whether any worker looks for work. */
@@ -29,14 +58,14 @@ function isSpinning(pool: Pool): boolean {
   return false
 }
 
-/** Wakes one sleeping worker; false when none sleeps. */
-export function wakeOne(pool: Pool): boolean {
+/** Wakes one worker of a set of sleepers; false when none sleeps. */
+export function wakeOne(pool: Pool, sleepers: number = P_SLEEPING): boolean {
   const { words, base } = pool
-  const count = pool.maxWorkers
+  const count = sleepers === P_SLEEPING ? pool.maxWorkers : MAX_WORKERS
   for (let i = 0; i << 5 < count; i++) {
-    for (let bits = load(words, base + P_SLEEPING + i); bits !== 0; bits = load(words, base + P_SLEEPING + i)) {
+    for (let bits = load(words, base + sleepers + i); bits !== 0; bits = load(words, base + sleepers + i)) {
       const worker = (i << 5) | lowest(bits)
-      if (!claimSleeper(pool, worker)) continue
+      if (!claimSleeper(pool, worker, sleepers)) continue
       setWaking(pool, worker)
       pool.ring(pool.workerAt(worker) + K_BELL)
       return true
@@ -47,18 +76,18 @@ export function wakeOne(pool: Pool): boolean {
 
 /** Rings every worker, asleep or not. */
 export function ringAll(pool: Pool): void {
-  for (let worker = 0; worker < pool.maxWorkers; worker++) pool.ring(pool.workerAt(worker) + K_BELL)
+  for (let worker = 0; worker < MAX_WORKERS; worker++) pool.ring(pool.workerAt(worker) + K_BELL)
 }
 
 /** The worker is about to sleep. */
-export function setSleeping(pool: Pool, worker: number): void {
-  or(pool.words, pool.base + P_SLEEPING + (worker >>> 5), 1 << (worker & 31))
+export function setSleeping(pool: Pool, worker: number, sleepers: number = P_SLEEPING): void {
+  or(pool.words, pool.base + sleepers + (worker >>> 5), 1 << (worker & 31))
 }
 
 /** The sleeper's bit is taken away; whether it was set. */
-export function claimSleeper(pool: Pool, worker: number): boolean {
+export function claimSleeper(pool: Pool, worker: number, sleepers: number = P_SLEEPING): boolean {
   const bit = 1 << (worker & 31)
-  return (and(pool.words, pool.base + P_SLEEPING + (worker >>> 5), ~bit) & bit) !== 0
+  return (and(pool.words, pool.base + sleepers + (worker >>> 5), ~bit) & bit) !== 0
 }
 
 /** Somebody has told the worker to look. */

@@ -10,7 +10,7 @@
  */
 import { Doorbell, getHost } from '@heddle/park/internal'
 import { exchange, get, load, now, pause, store } from '@heddle/atomics/ops'
-import type { Injector } from './injector.js'
+import type { WorkSource } from './queues.js'
 import {
   CLOSED,
   EACH,
@@ -20,7 +20,12 @@ import {
   K_FAILED,
   K_PARKED,
   K_RUNNING,
+  LEVEL_QUEUES,
+  P_LIMITED,
+  P_SLEEPING,
   P_STATE,
+  queueOf,
+  S_WANTS_ROOM,
   S_ASLEEP,
   S_BELL,
   T_CANCEL,
@@ -31,7 +36,8 @@ import {
 } from './layout.js'
 import { CancelledError } from '@heddle/park'
 import { type Fiber, Scheduler } from '@heddle/scheduler'
-import { PREEMPTION } from '@heddle/scheduler/internal'
+import { PREEMPTION, priorityOf } from '@heddle/scheduler/internal'
+import { type CurrentPool, currentPool } from './current.js'
 import { callEach } from './each.js'
 import { WorkerCrashedError } from './errors.js'
 import { isGenerator, isPlain, isPromiseLike, type Loader } from './loader.js'
@@ -53,9 +59,35 @@ const CLOCK_TASKS = 16
 const SPIN_LOOKS = 16
 /** How long a worker with async calls leaves new ones to workers that have fewer. */
 const GIVE_WAY_MS = 5
+/** Calls between two looks at the heap: a power of 2. */
+const HEAP_TASKS = 256
+
+/** What sets a worker apart from the others. */
+export interface WorkerRole {
+  /** It runs blocking calls, one at a time: word of the pool that has the set of those that sleep. */
+  readonly sleepers?: number
+  /** It runs one call and ends. */
+  readonly isFresh?: boolean
+  /** How many calls it runs before it retires. */
+  readonly afterTasks?: number | undefined
+  /** Its heap in MB, and how large it may grow before it retires. */
+  readonly heapMb?: (() => number) | undefined
+  readonly maxHeapMb?: number | undefined
+  /** Called when it takes no more calls. */
+  readonly onRetiring?: () => void
+  /** In an agent with code of its own: what is current while a function runs. */
+  readonly local?: CurrentPool
+}
 
 /** A worker's main loop. */
 export class WorkerLoop {
+  private readonly sleepers: number
+  /** It runs one call at a time. */
+  private readonly takesOne: boolean
+  private readonly isLimited: boolean
+  /** It takes no more calls from queues; and, since its owner knows of it, none by message. */
+  private retired = false
+  private forgotten = false
   private readonly record: number
   private readonly bell: Doorbell
   private readonly spinners: number
@@ -69,6 +101,8 @@ export class WorkerLoop {
   private closed = false
   /** Calls that started here and wait for a promise. */
   private waiting = 0
+  /** Calls that have started here. */
+  private started = 0
   private readonly waitingCalls = new Set<TaskContext>()
   /** Word index of the slot whose function runs now; 0: none does. */
   private at = 0
@@ -84,13 +118,17 @@ export class WorkerLoop {
   constructor(
     private readonly pool: Pool,
     private readonly number: number,
-    private readonly injector: Injector,
+    private readonly source: WorkSource,
     private readonly loader: Loader,
     private readonly table: TaskTable,
     /** This worker's own calls. */
     private readonly submitter: () => Submitter | undefined,
     private readonly onClosed: () => void,
+    private readonly role: WorkerRole = {},
   ) {
+    this.sleepers = role.sleepers ?? P_SLEEPING
+    this.takesOne = role.sleepers !== undefined || role.isFresh === true
+    this.isLimited = load(pool.words, pool.base + P_LIMITED) !== 0
     this.record = pool.workerAt(number)
     this.bell = Doorbell.open(pool.region, () => this.rung())
     store(pool.words, this.record + K_BELL, this.bell.at)
@@ -114,8 +152,8 @@ export class WorkerLoop {
 
   private contextOf(slot: number, at: number): TaskContext {
     const { words } = this.pool
-    const { name, module } = this.table.nameOf(get(words, at + T_TASK) & TASK_MASK)
-    return new TaskContext(words, at, slot, this.number, name, module)
+    const task = get(words, at + T_TASK)
+    return new TaskContext(words, at, slot, this.number, this.table.nameOf(task & TASK_MASK), priorityOf(queueOf(task)))
   }
 
   /** At a safepoint outside of fibers. */
@@ -139,7 +177,7 @@ export class WorkerLoop {
     this.lookAtCancels()
     if (!this.sleeping) return
     this.sleeping = false
-    claimSleeper(this.pool, this.number)
+    claimSleeper(this.pool, this.number, this.sleepers)
     if (!this.queued) this.round()
   }
 
@@ -152,24 +190,68 @@ export class WorkerLoop {
 
   private round(): void {
     this.queued = false
-    const { injector } = this
+    if (this.closed) return
+    const { source } = this
     let until = now() + TURN_MS
     let count = 0
     for (;;) {
+      // What goes on by itself, and ends in `idle`.
+      if (this.retired || (this.takesOne && this.waiting > 0)) return this.publish()
       if (this.waiting > 0 && this.givesWay()) return
-      const slot = injector.pop()
+      const slot = source.pop()
       if (slot !== -1) {
         this.gaveWayAt = 0
         this.run(slot)
-        if ((++count & (CLOCK_TASKS - 1)) === 0 && now() > until) return this.later()
+        if (this.mayRetire()) this.retire()
+        else if ((++count & (CLOCK_TASKS - 1)) === 0 && now() > until) return this.later()
         continue
       }
       this.publish()
+      if (this.role.isFresh === true) return this.retire()
       if (this.checkClosed()) return
       if (!this.spin()) break
       until = now() + TURN_MS
     }
     this.sleep()
+  }
+
+  /** Takes no more calls, whatever waits. */
+  stop(): void {
+    if (this.closed) return
+    this.closed = true
+    this.bell.close()
+  }
+
+  private mayRetire(): boolean {
+    const { isFresh, afterTasks, maxHeapMb, heapMb } = this.role
+    if (isFresh === true) return this.started > 0
+    if (afterTasks !== undefined && this.started >= afterTasks) return true
+    return maxHeapMb !== undefined && (this.started & (HEAP_TASKS - 1)) === 0 && heapMb !== undefined && heapMb() > maxHeapMb
+  }
+
+  /** Its retirement is known: nothing more will be posted here. */
+  forget(): void {
+    this.forgotten = true
+    this.checkClosed()
+  }
+
+  /** Takes no more calls, and ends when those that wait here have ended. */
+  private retire(): void {
+    this.retired = true
+    this.publish()
+    this.role.onRetiring?.()
+    // The pool may have ended.
+    this.checkClosed()
+  }
+
+  /** Ends the worker if it has nothing to do: whoever started it finds that it does nothing. */
+  leave(): void {
+    if (this.closed || this.retired || !this.sleeping || this.waiting > 0 || (this.submitter()?.open ?? 0) > 0) return
+    // Nobody counts on it from here on; who did before has rung it.
+    if (!claimSleeper(this.pool, this.number, this.sleepers)) return
+    this.sleeping = false
+    if (this.source.hasWork()) this.later()
+    else this.retire()
   }
 
   /**
@@ -178,13 +260,13 @@ export class WorkerLoop {
    * most, since the other one may be slow to come.
    */
   private givesWay(): boolean {
-    if (this.pool.maxWorkers === 1 || !this.injector.hasWork() || !isLighterIdle(this.pool, this.number, this.waiting)) return false
+    if (this.takesOne || this.pool.maxWorkers === 1 || !this.source.hasWork() || !isLighterIdle(this.pool, this.number, this.waiting)) return false
     const time = now()
     if (this.gaveWayAt === 0) this.gaveWayAt = time
     else if (time - this.gaveWayAt > GIVE_WAY_MS) return false
     wakeOne(this.pool)
     this.publish()
-    setSleeping(this.pool, this.number)
+    setSleeping(this.pool, this.number, this.sleepers)
     this.sleeping = true
     getHost().setTimer(() => this.rung(), GIVE_WAY_MS)
     return true
@@ -193,13 +275,13 @@ export class WorkerLoop {
   /** Looks for work for a moment; whether there is some. */
   private spin(): boolean {
     // Promises of tasks that wait, and answers to calls of their own, need the event loop.
-    if (!this.budget.looks || this.waiting > 0 || !beginSpin(this.pool, this.number, this.spinners)) return false
-    const { injector } = this
+    if (this.takesOne || !this.budget.looks || this.waiting > 0 || !beginSpin(this.pool, this.number, this.spinners)) return false
+    const { source } = this
     const begun = now()
     let found = false
     do {
       for (let i = 0; i < SPIN_LOOKS; i++) {
-        if (injector.hasWork()) {
+        if (source.hasWork()) {
           found = true
           break
         }
@@ -208,7 +290,7 @@ export class WorkerLoop {
     } while (!found && !this.budget.isOver(begun))
     if (found) this.budget.paid()
     else this.budget.failed()
-    if (!found) setSleeping(this.pool, this.number)
+    if (!found) setSleeping(this.pool, this.number, this.sleepers)
     const last = endSpin(this.pool, this.number)
     if (found && last) this.passOn()
     return found
@@ -216,22 +298,22 @@ export class WorkerLoop {
 
   /** The last one to stop looking, with work in hand: when there is more of it, another one looks. */
   private passOn(): void {
-    if (this.pool.maxWorkers > 1 && this.injector.hasMore()) wakeOne(this.pool)
+    if (this.pool.maxWorkers > 1 && this.source.hasMore()) wakeOne(this.pool)
   }
 
   private sleep(): void {
-    setSleeping(this.pool, this.number)
+    setSleeping(this.pool, this.number, this.sleepers)
     this.sleeping = true
     store(this.pool.words, this.record + K_PARKED, ++this.parked)
-    if (!this.injector.hasWork() && !this.mayClose()) return
+    if (!this.source.hasWork() && !this.mayClose()) return
     this.sleeping = false
-    claimSleeper(this.pool, this.number)
+    claimSleeper(this.pool, this.number, this.sleepers)
     this.later()
   }
 
-  /** Ends the loop if the pool has ended and nothing is left to do here; whether it has. */
+  /** Ends the loop if the pool has ended, or this worker has retired, and nothing is left to do here; whether it has. */
   checkClosed(): boolean {
-    if (this.closed || !this.mayClose() || this.injector.hasWork()) return this.closed
+    if (this.closed || !this.mayClose() || (!this.retired && this.source.hasWork())) return this.closed
     this.closed = true
     this.bell.close()
     this.submitter()?.close()
@@ -240,7 +322,8 @@ export class WorkerLoop {
   }
 
   private mayClose(): boolean {
-    return load(this.pool.words, this.pool.base + P_STATE) === CLOSED && this.waiting === 0 && (this.submitter()?.open ?? 0) === 0
+    if (!this.forgotten && load(this.pool.words, this.pool.base + P_STATE) !== CLOSED) return false
+    return this.waiting === 0 && (this.submitter()?.open ?? 0) === 0
   }
 
   private publish(): void {
@@ -254,25 +337,37 @@ export class WorkerLoop {
     const at = pool.slotAt(slot)
     const state = start(pool.words, at + T_STATE, this.number)
     if (state === 0) return
+    this.started++
     // Plain: the slot is this worker's from STARTED to DONE.
+    if (this.isLimited) this.tellRoom(get(pool.words, at + T_SUBMITTER))
     const task = get(pool.words, at + T_TASK) & TASK_MASK
     const fn = this.loader.loaded(task)
     if (fn === undefined) return this.load(slot, at, state, task)
     this.call(slot, at, state, fn)
   }
 
+  /** A call of theirs waits no more. */
+  private tellRoom(submitter: number): void {
+    const record = this.pool.submitterAt(submitter)
+    if (load(this.pool.words, record + S_WANTS_ROOM) !== 0 && exchange(this.pool.words, record + S_WANTS_ROOM, 0) !== 0)
+      this.pool.ring(record + S_BELL)
+  }
+
   /**
    * A task of this worker is about to block for a call of its own: it is run right here if it is still queued, since all workers may be
-   * blocked in the same way. Plain functions only: what is to be waited for could not go on under a blocked thread.
+   * blocked in the same way. Plain functions only: what is to be waited for could not go on under a blocked thread. Returns whether it was run.
    */
-  takeOver(slot: number): void {
+  takeOver(slot: number): boolean {
     const { words } = this.pool
     const at = this.pool.slotAt(slot)
     // Plain: the slot is this agent's own, and its task stays until it is settled here.
-    const fn = this.loader.loaded(get(words, at + T_TASK) & TASK_MASK)
-    if (fn === undefined || !isPlain(fn)) return
+    const task = get(words, at + T_TASK)
+    const fn = this.loader.loaded(task & TASK_MASK)
+    if (fn === undefined || !isPlain(fn) || queueOf(task) >= LEVEL_QUEUES) return false
     const state = start(words, at + T_STATE, this.number)
-    if (state !== 0) this.call(slot, at, state, fn)
+    if (state === 0) return false
+    this.call(slot, at, state, fn)
+    return true
   }
 
   /** A call whose arguments came in a message. */
@@ -299,6 +394,9 @@ export class WorkerLoop {
   private call(slot: number, at: number, state: number, fn: TaskFunction, isBound = false): void {
     const { region } = this.pool
     const { at: outerAt, slot: outerSlot, running: outerRunning, told: outerTold } = this
+    const { local } = this.role
+    const outerPool = local === undefined ? undefined : currentPool.get()
+    if (local !== undefined) currentPool.set(local)
     this.at = at
     this.slot = slot
     this.running = undefined
@@ -327,6 +425,7 @@ export class WorkerLoop {
       failure = { error }
     }
     const context = this.running as TaskContext | undefined
+    if (local !== undefined) currentPool.set(outerPool)
     this.at = outerAt
     this.slot = outerSlot
     this.running = outerRunning
@@ -355,7 +454,7 @@ export class WorkerLoop {
 
   private spawnFiber(body: Generator, context: TaskContext): Promise<unknown> {
     this.scheduler ??= new Scheduler({ region: this.pool.region })
-    const fiber = this.scheduler.spawn(() => body, { name: context.name })
+    const fiber = this.scheduler.spawn(() => body, { name: context.name, priority: context.priority })
     context.runsAs(fiber as Fiber)
     return fiber.joinAsync()
   }
@@ -397,7 +496,8 @@ export class WorkerLoop {
   private idle(): void {
     store(this.pool.words, this.record + K_RUNNING, --this.waiting)
     this.publish()
-    if (this.waiting === 0) this.checkClosed()
+    if (this.waiting > 0) return
+    if (!this.checkClosed() && this.takesOne) this.later()
   }
 
   /** After a wait in which it may have been asked to end, before its function has begun. */

@@ -1,16 +1,18 @@
 /** What a pool's worker runs. A host's worker module installs its host, then calls `serveWorker`. */
 import { Region } from '@heddle/atomics'
 import { store } from '@heddle/atomics/ops'
+import type { Host } from '@heddle/park'
 import { Agent, getHost } from '@heddle/park/internal'
 import { currentPool } from './current.js'
-import { Injector } from './injector.js'
-import { K_AGENT, K_PHASE, WORKER_READY } from './layout.js'
+import { BLOCKING_QUEUE, ISOLATED_QUEUE, K_AGENT, K_PHASE, P_IDLE_BLOCKING, WORKER_READY } from './layout.js'
 import { registerKinds } from './kinds.js'
 import { Loader } from './loader.js'
 import { Pool } from './pool.js'
-import { isPostedCall, type PostedCall, type WorkerData, type WorkerMessage } from './protocol.js'
+import { Queues } from './queues.js'
+import { isLeave, isPostedCall, type Leave, type PostedCall, type WorkerData, type WorkerMessage } from './protocol.js'
 import { Submitter } from './submitter.js'
 import { TaskTable } from './task-table.js'
+import { callOwner } from './wakeup.js'
 import { WorkerLoop } from './worker-loop.js'
 
 /**
@@ -23,12 +25,14 @@ export async function serveWorker(): Promise<void> {
   registerKinds()
   // Calls that come before the loop is there wait. Listening also keeps the worker alive while it has nothing to do.
   const early: PostedCall[] = []
+  let leave = (_: Leave): void => undefined
   let take = (call: PostedCall): void => void early.push(call)
   parent.onMessage((message) => {
     if (isPostedCall(message)) take(message)
+    else if (isLeave(message)) leave(message)
   })
   try {
-    const { pool: handle, number, setup } = parent.data as WorkerData
+    const { pool: handle, number, kind, recycle, setup } = parent.data as WorkerData
     const region = Region.attach(handle.buffer)
     Region.useAsDefault(region)
     const pool = Pool.fromHandle(handle)
@@ -36,18 +40,28 @@ export async function serveWorker(): Promise<void> {
     store(pool.words, record + K_AGENT, Agent.of(region).tag)
     const table = new TaskTable(pool)
     const loader = new Loader(table)
-    const injector = new Injector(pool.words, pool.base)
+    const queues = new Queues(pool, kind === 'pool' ? number : -1)
     let submitter: Submitter | undefined
     const loop = new WorkerLoop(
       pool,
       number,
-      injector,
+      kind === 'pool' ? queues : queues.only(kind === 'blocking' ? BLOCKING_QUEUE : ISOLATED_QUEUE),
       loader,
       table,
       () => submitter,
       () => {
         say({ heddle: 'closed' })
         parent.close()
+      },
+      {
+        ...(kind === 'blocking' && { sleepers: P_IDLE_BLOCKING }),
+        isFresh: kind === 'isolated',
+        ...recycle,
+        heapMb: heapMb(getHost()),
+        onRetiring: () => {
+          queues.giveAway()
+          say({ heddle: 'retiring' })
+        },
       },
     )
     currentPool.set({
@@ -56,11 +70,10 @@ export async function serveWorker(): Promise<void> {
       number,
       submitter: () => {
         if (submitter === undefined) {
-          submitter = Submitter.open(pool, injector, false)
-          if (submitter === undefined) throw new Error('too many agents call tasks of this pool')
-          submitter.onHungry = () => say({ heddle: 'hungry' })
+          submitter = Submitter.open(pool, queues, false)
+          submitter.onHungry = (hungry) => callOwner(pool, hungry)
           submitter.onIdle = () => loop.checkClosed()
-          submitter.onBlock = (slot) => loop.takeOver(slot)
+          submitter.onBlock = (slot) => void loop.takeOver(slot)
         }
         return submitter
       },
@@ -71,11 +84,16 @@ export async function serveWorker(): Promise<void> {
     store(pool.words, record + K_PHASE, WORKER_READY)
     say({ heddle: 'ready' })
     loop.begin()
+    leave = ({ heddle }) => (heddle === 'leave' ? loop.leave() : loop.forget())
     take = (call) => loop.runPosted(call)
     for (const call of early) take(call)
   } catch (error) {
     say({ heddle: 'failed', message: error instanceof Error ? error.message : String(error), error: cloneable(error) })
   }
+}
+
+function heapMb(host: Host): (() => number) | undefined {
+  return host.heapBytes === undefined ? undefined : () => host.heapBytes!() / 2 ** 20
 }
 
 /** What of an error any host can post. */

@@ -5,7 +5,7 @@ import { model, type ModelOptions } from '@heddle/model'
 import { Agent, Doorbell } from '@heddle/park/internal'
 import { expect, test } from 'vitest'
 import { Injector } from '../src/injector.js'
-import { K_BELL, P_CELLS, P_WORKERS } from '../src/layout.js'
+import { K_BELL, P_RING, P_WORKERS, R_CELLS } from '../src/layout.js'
 import { Pool } from '../src/pool.js'
 import { cancel, crash, CRASHED, DONE, enqueue, finish, FREE, giveBack, holdBack, phaseOf, QUEUED, start, startClaimed } from '../src/slot.js' // prettier-ignore
 import { announceWork, claimSleeper, endSpin, beginSpin, setSleeping } from '../src/wakeup.js'
@@ -16,8 +16,8 @@ const options: ModelOptions = { regionBytes: 1 << 18, preemptions: full ? 3 : 2,
 /** A queue of 2 cells. */
 const BITS = 1
 const queue = (region: Region): (() => Injector) => {
-  const base = region.alloc((P_CELLS + (1 << BITS)) * 4, 64) >> 2
-  return () => new Injector(region.words, base, BITS)
+  const ring = region.alloc((R_CELLS + (1 << BITS)) * 4, 64) >> 2
+  return () => new Injector(region.words, ring, BITS)
 }
 
 test('two givers and a taker: each entry once, in order of its giver', () => {
@@ -122,11 +122,11 @@ test('a worker that goes to sleep while work comes is woken', () => {
   model(
     'spin, sleep, take | push, announce',
     ({ region, spawn }) => {
-      const base = region.alloc((P_CELLS + (1 << BITS)) * 4, 64)
+      const base = region.alloc((P_RING + R_CELLS + (1 << BITS)) * 4, 64)
       store(region.words, (base >> 2) + P_WORKERS, 1)
       // A pool without its slots: what waking needs.
       const pool = Object.assign(Object.create(Pool.prototype) as Pool, { region, words: region.words, base: base >> 2, maxWorkers: 1 })
-      const open = (): Injector => new Injector(region.words, base >> 2, BITS)
+      const open = (): Injector => new Injector(region.words, (base >> 2) + P_RING, BITS)
       const ready = {
         before: (): void => {
           const { slab } = Agent.of(region)

@@ -1,11 +1,11 @@
 import { Region } from '@heddle/atomics'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { Injector } from '../src/injector.js'
-import { RING_CELLS } from '../src/layout.js'
+import { NORMAL_QUEUE, RING_CELLS } from '../src/layout.js'
 import { Pool } from '../src/pool.js'
 
 let pool: Pool
-const open = () => new Injector(pool.words, pool.base)
+const open = () => new Injector(pool.words, pool.ringAt(NORMAL_QUEUE))
 
 beforeEach(() => {
   pool = new Pool({ region: Region.create({ bytes: 4 << 20 }), maxWorkers: 2 })

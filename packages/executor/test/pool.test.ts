@@ -1,6 +1,6 @@
 import { Region } from '@heddle/atomics'
 import { describe, expect, it } from 'vitest'
-import { CHUNK_SLOTS, INLINE_BYTES, K_BELL, KEPT_BLOCK_BYTES, MAX_CHUNKS, P_CHUNK_DONE, T_BLOCK_BYTES } from '../src/layout.js'
+import { CHUNK_SLOTS, HUNGRY_POOL, INLINE_BYTES, K_BELL, KEPT_BLOCK_BYTES, MAX_CHUNKS, P_CHUNK_DONE, T_BLOCK_BYTES } from '../src/layout.js'
 import {
   isThrown,
   prepareArguments,
@@ -83,18 +83,18 @@ describe('Pool', () => {
 
   it('wakes each sleeper once, and nobody while somebody looks', () => {
     const pool = make()
-    expect(announceWork(pool)).toBe(false)
+    expect(announceWork(pool)).toBe(HUNGRY_POOL)
     for (const worker of [3, 39]) setSleeping(pool, worker)
     expect(claimSleeper(pool, 3)).toBe(true)
     expect(claimSleeper(pool, 3)).toBe(false)
     expect(beginSpin(pool, 35, 2)).toBe(true)
-    expect(announceWork(pool)).toBe(true)
+    expect(announceWork(pool)).toBe(0)
     expect(claimSleeper(pool, 39)).toBe(true)
     expect(beginSpin(pool, 2, 2)).toBe(true)
     expect(beginSpin(pool, 4, 2)).toBe(false)
     expect(endSpin(pool, 35)).toBe(false)
     expect(endSpin(pool, 2)).toBe(true)
-    expect(announceWork(pool)).toBe(false)
+    expect(announceWork(pool)).toBe(HUNGRY_POOL)
   })
 
   it('numbers tasks by module and name, the same in every view', () => {

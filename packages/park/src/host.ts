@@ -76,6 +76,8 @@ export interface Host {
   adoptWorker?(worker: object): HostWorker
   /** Passes an event of heddle's (`heddle:task-error`, …) on to the platform's own means of diagnosis; costs next to nothing while nobody listens there. */
   publish?(event: string, detail: object): void
+  /** How large the calling agent's heap is, where the platform tells. */
+  heapBytes?(): number
   /** In a worker: what `WorkerStart.data` was, and the channel to the agent that started it. */
   parent?(): HostParent
 }

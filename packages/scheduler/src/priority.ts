@@ -35,3 +35,8 @@ export function levelOf(priority: Priority | undefined): number {
   if (level < 0) throw new InvalidArgumentError(`priority must be one of ${PRIORITIES.join(', ')}, got ${String(priority)}`)
   return level
 }
+
+/** The priority of a level; `normal` for what is none. */
+export function priorityOf(level: number): Priority {
+  return PRIORITIES[level] ?? 'normal'
+}

@@ -13,8 +13,9 @@ await withExecutor({ workers: 2 }, async (executor) => {
   const handles = Array.from({ length: count }, (_, i) => executor.spawn(work.echo, [i]))
   const last = handles.pop()
   assert.equal(last.cancel(), true)
+  assert.equal(last.state, 'cancelled')
   let cancelled = 0
-  for (const handle of handles) if (handle.cancel()) cancelled++
+  for (const handle of handles) if (handle.cancel() && handle.state === 'cancelled') cancelled++
   assert.ok(cancelled > 0)
   const settled = await Promise.allSettled(handles.map((handle) => handle.joinAsync()))
   settled.forEach(({ status, value, reason }, i) => (status === 'fulfilled' ? assert.equal(value, i) : assert.equal(reason.code, 'ERR_CANCELLED')))

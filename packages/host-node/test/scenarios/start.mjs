@@ -20,8 +20,17 @@ await assert.rejects(lazy.run(work.add, 1, 2), { code: 'ERR_WORKER_START', messa
 assert.throws(() => lazy.run(work.add, 1, 2), { code: 'ERR_WORKER_START' })
 await lazy.shutdown()
 await assert.rejects(Executor.start({ host: { ...nodeHost, startWorker: undefined } }), { code: 'ERR_WORKER_START' })
-for (const workers of [0, -1, 1.5, 300, { min: 3, max: 2 }])
+for (const workers of [-1, 1.5, 300, { min: 3, max: 2 }])
   await assert.rejects(Executor.start({ host: nodeHost, workers }), { code: 'ERR_INVALID_ARGUMENT' })
+for (const options of [
+  { queueLimit: 0 },
+  { idleTimeout: 0 },
+  { maxBlocking: 0.5 },
+  { recycle: { afterTasks: 0 } },
+  { recycle: { maxHeapMb: -1 } },
+  { setup: () => 1 },
+])
+  await assert.rejects(Executor.start({ host: nodeHost, ...options }), { code: 'ERR_INVALID_ARGUMENT' })
 await withExecutor({ workers: { min: 0, max: 2 } }, async (executor) => {
   assert.equal(executor.stats().workers.length, 0)
   assert.equal(await executor.run(work.add, 1, 2), 3)
