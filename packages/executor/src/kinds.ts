@@ -19,6 +19,8 @@ export function registerKinds(): void {
 
 function isSharedClass(value: unknown): value is SharedClass {
   if (typeof value !== 'function') return false
+  // Its own: a class that extends one is found by what it extends.
+  if (!Object.hasOwn(value, 'kind')) return false
   const { kind, fromHandle } = value as Partial<SharedClass>
   return typeof kind === 'string' && typeof fromHandle === 'function'
 }
