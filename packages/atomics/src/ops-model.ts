@@ -49,6 +49,7 @@ export interface Ops {
   random: () => number
   createBuffer: (bytes: number) => SharedArrayBuffer
   effect: <T>(run: () => T) => T
+  made: (object: object) => void
   defer: (run: () => void) => void
 }
 
@@ -118,6 +119,7 @@ export const now: Ops['now'] = () => current.now()
 export const random: Ops['random'] = () => current.random()
 export const createBuffer: Ops['createBuffer'] = (bytes) => current.createBuffer(bytes)
 export const effect: Ops['effect'] = (run) => current.effect(run)
+export const made: Ops['made'] = (object) => current.made(object)
 export const defer: Ops['defer'] = (run) => current.defer(run)
 
 /** Agent-local values are made when first used, under the implementation that is in place then: a module's own survive an install. */

@@ -16,6 +16,9 @@ type Words = Int32Array
 export type Value = number | bigint
 export type IntegerView = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array
 
+/** In a thread's hash: its store changed the word (the log has what was stored only). */
+const CHANGED = 0x5bd1e995
+
 const MODIFY: Record<number, (view: never, index: number, value: never) => Value> = {
   [ADD]: native.add as never,
   [SUB]: native.sub as never,
@@ -64,7 +67,7 @@ export class AtomicOps {
     const result = native.store(view as Words, index, value as number) as Value
     this.judge.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) machine.search.touch(cell, true)
-    if (before !== native.load(view as Words, index)) this.changed(thread, cell)
+    if (before !== native.load(view as Words, index)) this.wrote(thread, cells, cell, view, index)
     return this.done(thread, STORE, view, index, result, cell) as T
   }
 
@@ -83,7 +86,7 @@ export class AtomicOps {
     this.judge.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     this.judge.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) machine.search.touch(cell, true)
-    if (before !== native.load(view as Words, index)) this.changed(thread, cell)
+    if (before !== native.load(view as Words, index)) this.wrote(thread, cells, cell, view, index)
     else this.sees(thread, cell)
     return this.done(thread, operation, view, index, before, cell, value) as T
   }
@@ -108,7 +111,7 @@ export class AtomicOps {
       if (wrote && !cell.written) machine.isVisible(thread, cell, true)
       machine.search.touch(cell, wrote)
     }
-    if (after !== before) this.changed(thread, cell)
+    if (after !== before) this.wrote(thread, cells, cell, view, index)
     else this.sees(thread, cell)
     return this.done(thread, CAS, view, index, before, cell, machine.tracer === null ? undefined : `${expected} → ${replacement}`) as T
   }
@@ -270,9 +273,16 @@ export class AtomicOps {
     thread.readVersions[at] = cell.version
   }
 
+  /** The thread changed a word. */
+  private wrote(thread: Thread, cells: BufferCells, cell: Cell, view: IntegerView, index: number): void {
+    this.changed(thread, cell)
+    this.machine.wrote(cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT)
+  }
+
   /** The thread changed something: it does not merely spin. */
   protected changed(thread: Thread, cell: Cell | null): void {
     if (cell !== null) cell.version++
+    if (this.machine.caching) thread.lanes.add(CHANGED)
     thread.pauses = 0
     thread.stuck = 0
     thread.readCount = 0

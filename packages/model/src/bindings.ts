@@ -52,6 +52,7 @@ export function asOps(ops: ModelledOps): Partial<Ops> {
     createBuffer: (bytes) => ops.createBuffer(bytes),
     effect: (run) => ops.effect(run),
     agentLocal: (init) => ops.agentLocal(init),
+    made: (object) => ops.made(object),
   }
 }
 

@@ -92,6 +92,8 @@ function setUp(body: Body, buffers: SharedArrayBuffer[], given: boolean, shared:
       choose: refuse('choose'),
       clock: { now: () => performance.now(), advance: refuse('the clock') },
       shared,
+      abortSignal: refuse('an abort signal'),
+      leaks: () => undefined,
       linearize: (_specification, methods) => methods,
     })
     return { runs, results, final }

@@ -8,10 +8,11 @@
  *            I2 An actor's event depends on the word's queue, on the clock, and on `cellOf(thread)`, which is written whenever
  *               something else may happen to the thread.
  */
+import type { Lanes } from './fingerprint.js'
 import { Cell } from './memory.js'
 import type { Machine } from './machine.js'
 import { join, native } from './native.js'
-import { DEAD, LOOPING, READY, SPINNING, type Thread, type Waiter, WAITING } from './thread.js'
+import { DEAD, DONE, LOOPING, READY, SPINNING, type Thread, type Waiter, WAITING } from './thread.js'
 
 /** So often a spinning thread that nobody can help is let go on, before that counts as a livelock. */
 const FREE_SPINS = 60
@@ -53,6 +54,15 @@ export class Fate {
     this.buried = []
   }
 
+  /** Adds to the state what no single thread has. */
+  addTo(lanes: Lanes, races: boolean): void {
+    lanes.add(this.deaths)
+    for (const { thread, hb } of this.buried) {
+      lanes.add(thread.id)
+      if (races) for (const epoch of hb) lanes.add(epoch)
+    }
+  }
+
   /** Stands for what may happen to a thread. */
   cellOf(thread: Thread): Cell {
     return this.cells[thread.id]!
@@ -63,6 +73,7 @@ export class Fate {
   /** Whether the thread's actor has an event. */
   maySuffer(thread: Thread, runs: boolean): boolean {
     if (this.mayBeEarly(thread) && waitersOf(thread).some(({ deadline }) => deadline < Infinity)) return true
+    if (thread.aborts.length > 0 && thread.state !== DONE && thread.state !== DEAD) return true
     if (runs || (thread.state !== WAITING && thread.state !== LOOPING)) return false
     return this.mayDie(thread) || this.mayWakeSpuriously(thread)
   }
@@ -108,6 +119,16 @@ export class Fate {
         this.bury(thread)
       })
     }
+    if (!forced) {
+      for (const signal of thread.aborts) {
+        happenings.push(() => {
+          search.order(signal.clock)
+          thread.aborts.splice(thread.aborts.indexOf(signal), 1)
+          machine.tracer?.(thread, 'abort', '', '', '')
+          this.queueTurn(thread, signal.id, 'ok', thread.hb)
+        })
+      }
+    }
     search.touch(this.cellOf(thread), true)
     happenings[happenings.length > 1 ? search.choose(happenings.length) : 0]!()
   }
@@ -143,6 +164,11 @@ export class Fate {
     }
     const { clock } = search.current!
     const { hb } = by ?? thread
+    if (this.machine.caching) {
+      // Who woke it, as far as the race check will ask, and with what.
+      if (this.machine.options.races !== false) for (const epoch of hb) thread.lanes.add(epoch)
+      thread.lanes.add(outcome === 'ok' ? 1 : 2)
+    }
     if (waiter.id < 0) {
       thread.waiter = null
       thread.state = READY
@@ -151,10 +177,22 @@ export class Fate {
       join(thread.hb, hb)
     } else {
       remove(thread.pending, waiter)
-      const turn: [number, 'ok' | 'timed-out'] = [waiter.id, outcome]
-      thread.turns.push(turn)
-      this.turnClocks.set(turn, { clock, hb: hb.slice() })
+      // Turns come in the order of what called for them.
+      search.touch(this.cellOf(thread), true)
+      this.queueTurn(thread, waiter.id, outcome, hb)
     }
+  }
+
+  private queueTurn(thread: Thread, id: number, outcome: 'ok' | 'timed-out', hb: readonly number[]): void {
+    const turn: [number, 'ok' | 'timed-out'] = [id, outcome]
+    thread.turns.push(turn)
+    this.turnClocks.set(turn, { clock: this.machine.search.current!.clock, hb: hb.slice() })
+  }
+
+  /** A signal of the thread may fire from now on. */
+  mayAbort(thread: Thread, id: number): void {
+    this.machine.search.touch(this.cellOf(thread), true)
+    thread.aborts.push({ id, clock: this.machine.search.current!.clock })
   }
 
   /** The thread is about to take its first turn. */
@@ -198,6 +236,8 @@ export class Fate {
       for (const { thread, deadline } of late) if (deadline === earliest) environment |= 1 << (threads.length + thread.id)
       return { run: 0, environment }
     }
+    // A signal that has not fired yet may end a wait: tried as what may happen.
+    if (threads.some(({ state, aborts, pending }) => aborts.length > 0 && state === LOOPING && pending.length > 0)) return { run: 0, environment: 0 }
     const spinners = threads.filter(({ state }) => state === SPINNING)
     if (spinners.length === 0) {
       this.explainEnd()
@@ -281,6 +321,12 @@ export class Fate {
     thread.pending.length = 0
     thread.state = DEAD
     this.machine.tracer?.(thread, 'dies', '', '', '')
+  }
+
+  /** Somebody died, and no reaper has finished its work. */
+  get hasUnreaped(): boolean {
+    const { threads } = this.machine
+    return this.deaths > 0 && threads.filter(({ reaps, state }) => reaps >= 0 && state === DONE).length < this.deaths
   }
 
   get hasDead(): boolean {

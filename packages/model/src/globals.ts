@@ -1,5 +1,6 @@
 /** The globals that code under check may use, swapped while a check runs. */
 import type { ModelledOps } from './modelled-ops.js'
+import { nativeSharedArrayBuffer } from './native.js'
 
 type Any = (...args: never[]) => unknown
 
@@ -14,7 +15,9 @@ export function swapGlobals(ops: ModelledOps, atomics: object): () => void {
     clearTimeout: (id: number) => ops.clearTimer(id),
   }
   const scope = globalThis as unknown as Record<string, Any | undefined>
-  const former = ['Atomics', ...Object.keys(modelled)].map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const)
+  const former = ['Atomics', 'SharedArrayBuffer', ...Object.keys(modelled)].map(
+    (name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const,
+  )
   const put = (name: string, value: unknown): void => {
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false })
   }
@@ -23,6 +26,13 @@ export function swapGlobals(ops: ModelledOps, atomics: object): () => void {
     put(name, (...args: never[]) => (ops.inThread || native === undefined ? inThread(...args) : native(...args)))
   }
   put('Atomics', atomics)
+  // Its name stays the engine's own; only what is made is seen, so that a buffer has the same number in every execution.
+  put(
+    'SharedArrayBuffer',
+    new Proxy(nativeSharedArrayBuffer, {
+      construct: (target, args, newTarget) => ops.madeBuffer(args, () => Reflect.construct(target, args, newTarget) as SharedArrayBuffer),
+    }),
+  )
   return () => {
     for (const [name, descriptor] of former) {
       if (descriptor === undefined) delete scope[name]

@@ -22,6 +22,7 @@ export class Judge {
   writeAtomic(thread: Thread, cell: Cell, width: number): void {
     if (this.machine.options.races !== false && !thread.preparing) this.judgeAtomic(thread, cell, width, ATOMIC_WRITE)
     cell.published = thread.hb.slice()
+    this.machine.published(cell, cell.published)
     thread.hb[thread.id]!++
   }
 

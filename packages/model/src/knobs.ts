@@ -8,6 +8,7 @@
  *   HEDDLE_MODEL_TIME         `maxTime` for every model, in milliseconds
  *   HEDDLE_MODEL_SEED         `seed` for every model
  *   HEDDLE_MODEL_SCHEDULES    `schedules` for every model: full checks the reduction, and measures it
+ *   HEDDLE_MODEL_CACHE        `cache` for every model: 1 or 0
  *   HEDDLE_MODEL_REPORT       a file: each check adds its report to it, as a line of JSON
  *   HEDDLE_MODEL_FULL         1: `full` is true, and models choose their larger setting
  */
@@ -56,6 +57,7 @@ export function withEnvironment(options: ModelOptions): ModelOptions {
   if (schedules === 'full' || schedules === 'random' || schedules === 'pct' || schedules === 'dpor') result.schedules = schedules
   else if (schedules !== undefined) throw new RangeError(`HEDDLE_MODEL_SCHEDULES must be dpor, full, random or pct, got '${schedules}'`)
   if (preemptions !== undefined) result.preemptions = preemptions
+  if (env('CACHE') !== undefined) result.cache = env('CACHE') === '1'
   if (maxExecutions !== undefined) result.maxExecutions = maxExecutions
   if (maxTime !== undefined) result.maxTime = maxTime
   if (seed !== undefined) result.seed = seed

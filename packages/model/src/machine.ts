@@ -13,7 +13,8 @@
  *            checked code would not be the code that ships).
  */
 import { Fate } from './fate.js'
-import { type BufferCells, Cell, Memory } from './memory.js'
+import { addThread, Lanes, MemorySum } from './fingerprint.js'
+import { type BufferCells, Buffers, Cell, Memory } from './memory.js'
 import { TURN } from './codes.js'
 import { describe } from './native.js'
 import { Diverged, Random, type Search } from './search.js'
@@ -43,9 +44,19 @@ export class Machine {
   longest = 0
   clock = 0
   threads: Thread[] = []
-  memory = new Memory(1)
+  readonly buffers = new Buffers()
+  memory = new Memory(1, this.buffers)
+  /** The search wants to know states again when it meets them. */
+  readonly caching: boolean
+  /** Of the calls of a recorded history that have ended: which ones. */
+  callsEnded = 0
+  private readonly sum = new MemorySum()
+  private readonly bodyLanes = new Lanes()
+  private readonly lanes = new Lanes()
   readonly locals = new Map<object, unknown>()
   setupRandom = new Random(1)
+  /** What the body made that may be left in disorder. */
+  made: object[] = []
   tracer: Tracer | null = null
   /** Every access is a scheduling point: for replays, which can't know yet what is shared. */
   everywhere = false
@@ -65,6 +76,7 @@ export class Machine {
     readonly options: ModelOptions,
   ) {
     this.fate = new Fate(this)
+    this.caching = search.caching
   }
 
   /** Forgets the former execution. The body runs next, then `run`. */
@@ -76,13 +88,18 @@ export class Machine {
     this.raced = null
     this.steps = 0
     this.clock = 0
+    this.callsEnded = 0
+    this.made = []
+    this.buffers.begin(this.execution)
+    this.sum.reset()
+    this.bodyLanes.reset()
     this.threads = []
     this.spawning = []
     this.locals.clear()
     this.setupRandom = new Random(this.options.seed ?? 1)
     this.last = -1
     this.target = null
-    this.search.begin(this.threads)
+    this.search.begin(this.threads, this.execution)
   }
 
   spawn(run: (argument: number) => unknown, options: SpawnOptions): number {
@@ -96,10 +113,10 @@ export class Machine {
       if (this.cellThreads !== 0)
         return this.fail('nondeterminism', `the body spawned ${count} threads, and ${this.cellThreads} in the execution before`)
       this.cellThreads = count
-      this.memory = new Memory(count)
+      this.memory = new Memory(count, this.buffers)
       this.historyCell = new Cell('the history', count)
     }
-    this.memory.begin(this.execution)
+    this.memory.begin()
     this.fate.begin(count, this.execution)
     this.historyCell.in(this.execution)
     for (const { run, options } of this.spawning) {
@@ -151,6 +168,7 @@ export class Machine {
     thread.locals = null
     thread.microtasks = []
     thread.callbacks.clear()
+    thread.made = []
     thread.nextCallback = 0
     try {
       thread.options.before?.()
@@ -176,6 +194,18 @@ export class Machine {
     }
     thread.live = false
     this.current = below
+  }
+
+  /** Asks what was made in this execution whether it is left as it should be. Who died takes nothing back: that is a reaper's, if there is one. */
+  lookForLeaks(): void {
+    const { threads, made, fate } = this
+    if (fate.hasUnreaped) return
+    for (const object of [...made, ...threads.flatMap((thread) => (thread.state === DONE ? thread.made : []))]) {
+      const one = object as { leak?: () => string | undefined; isLocked?: boolean; isDisposed?: boolean }
+      if (one.isDisposed === true) continue
+      const left = one.leak?.() ?? (one.isLocked === true ? `a ${object.constructor.name} is still locked` : undefined)
+      if (left !== undefined) return this.fail('leak', `everybody has finished, but ${left}`)
+    }
   }
 
   /** Runs every finished thread once more against its log: a body that is not deterministic shows even where nothing was preempted. */
@@ -301,6 +331,7 @@ export class Machine {
         forced = stalled.run !== 0 || (stalled.environment !== 0 && (environment === 0 || search.choose(2) === 0))
         if (forced) ({ run, environment } = stalled)
       }
+      if (this.caching) this.fingerprint()
       const id = search.schedule(run, environment, this.last, forced)
       if (id < 0) {
         this.ended = true
@@ -315,6 +346,32 @@ export class Machine {
       }
       fate.suffer(thread, forced)
     }
+  }
+
+  /** Tells the search which state this is. */
+  private fingerprint(): void {
+    const { lanes, sum, fate } = this
+    const races = this.options.races !== false
+    lanes.reset()
+    lanes.addLanes(this.bodyLanes)
+    lanes.add(sum.a)
+    lanes.add(sum.b)
+    lanes.addNumber(this.clock)
+    fate.addTo(lanes, races)
+    for (const thread of this.threads) addThread(lanes, thread, races)
+    this.search.stateA = lanes.a
+    this.search.stateB = lanes.b
+  }
+
+  /** Bytes of a buffer were written. */
+  wrote(cells: BufferCells, from: number, length: number): void {
+    if (!this.caching) return
+    for (let word = from >> 2; word << 2 < from + length; word++) this.sum.word(cells.cell(word, this.execution), cells.words[word]!)
+  }
+
+  /** An atomic write published a clock. */
+  published(cell: Cell, clock: readonly number[]): void {
+    if (this.caching && this.options.races !== false) this.sum.clock(cell, clock)
   }
 
   canRun(thread: Thread): boolean {
@@ -343,6 +400,7 @@ export class Machine {
       for (const { cell } of thread.watched) search.touch(cell.in(this.execution), false)
       thread.readCount = 0
       thread.cycles.fill(0)
+      thread.lanes.add(READY)
     } else if (thread.state === LOOPING) {
       this.fate.beginTurn(thread)
       thread.turnGranted = true
@@ -369,7 +427,9 @@ export class Machine {
   /** A value that the search chooses, for a thread or for the body. */
   choose(thread: Thread | null, options: number): number {
     try {
-      return this.search.choose(options)
+      const value = this.search.choose(options)
+      if (thread === null) this.bodyLanes.add(value)
+      return value
     } catch (error) {
       if (thread === null || !(error instanceof Diverged)) throw error
       return this.stop(thread, 'nondeterminism', error.message)
@@ -403,6 +463,10 @@ export class Machine {
     const signature = operation * OPERATION + index
     thread.signatures[at] = signature
     thread.log[at] = value
+    if (this.caching) {
+      thread.lanes.add(signature)
+      thread.lanes.addValue(value)
+    }
     const { cycles } = thread
     for (let p = 1; p <= 4; p++) cycles[p] = at >= p && thread.signatures[at - p] === signature && thread.log[at - p] === value ? cycles[p]! + 1 : 0
     thread.position = thread.length = at + 1
@@ -430,7 +494,10 @@ export class Machine {
       thread.watched.push({ cell: thread.readCells[at]!, version: thread.readVersions[at]! })
     }
     thread.freedAt = thread.length
-    if (thread.watched.some(hasChanged)) return
+    if (thread.watched.some(hasChanged)) {
+      thread.lanes.add(SPINNING)
+      return
+    }
     thread.state = SPINNING
     thread.granted = false
     this.handOver(thread)

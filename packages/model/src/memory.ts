@@ -11,6 +11,7 @@
  *               operation a scheduling point starts the search anew.
  */
 import type { Node } from './search.js'
+import { nativeSharedArrayBuffer } from './native.js'
 import type { Thread } from './thread.js'
 import type { Waiter } from './thread.js'
 
@@ -20,8 +21,12 @@ export const PLAIN_WRITE = 1
 export const ATOMIC_READ = 2
 export const ATOMIC_WRITE = 3
 
+const NO_WORDS = new Int32Array(0)
+
 /** One shared 32-bit word, or one byte of it, or its wait queue. */
 export class Cell {
+  private static made = 0
+  readonly id = Cell.made++
   // For the whole check.
   /** The first thread that touched it; -1: none yet. */
   first = -1
@@ -52,6 +57,11 @@ export class Cell {
   readonly places: number[]
   readonly widths: number[]
   waiters: Waiter[] = []
+  /** What its value and its published clock add to the state's fingerprint. */
+  partA = 0
+  partB = 0
+  clockA = 0
+  clockB = 0
 
   /** Bytes of the word, once it was accessed by parts. */
   bytes: Cell[] | null = null
@@ -92,6 +102,7 @@ export class Cell {
     this.hasPlain = false
     this.hasMixed = false
     this.width = 0
+    this.partA = this.partB = this.clockA = this.clockB = 0
     for (let i = 0; i < this.lastReads.length; i++) this.lastReads[i] = null
     for (let i = 0; i < this.epochs.length; i++) this.epochs[i] = 0
     if (this.waiters.length > 0) this.waiters = []
@@ -156,12 +167,18 @@ export class Cell {
 }
 
 const MOST_WORDS = 2 ** 20
+/** Numbers of the buffers that a thread made start at a multiple of this; those that the body made are below. */
+const NUMBERS = 2 ** 16
+/** Numbers of buffers whose making was not seen. */
+const FOREIGN = 2 ** 30
 
 /** The cells of one shared buffer. */
 export class BufferCells {
   private readonly cells: (Cell | undefined)[]
+  /** Its words, in this execution. */
+  words: Int32Array = NO_WORDS
   constructor(
-    readonly ordinal: number,
+    readonly name: string,
     private readonly threads: number,
     words: number,
   ) {
@@ -170,26 +187,65 @@ export class BufferCells {
   }
 
   cell(word: number, stamp: number): Cell {
-    const cell = (this.cells[word] ??= new Cell(`${this.ordinal === 0 ? '' : `buffer ${this.ordinal}, `}word ${word}`, this.threads))
+    const cell = (this.cells[word] ??= new Cell(`${this.name}word ${word}`, this.threads))
     return cell.stamp === stamp ? cell : cell.in(stamp)
   }
 }
 
-/** All shared buffers of a check. A buffer's number is the order in which an execution first touched it. */
-export class Memory {
-  private readonly byNumber: BufferCells[] = []
-  private numbers = new WeakMap<ArrayBufferLike, { stamp: number; cells: BufferCells }>()
-  private seen = 0
+/**
+ * Which buffer is which, in every execution: those that the body makes are numbered in their order, those that a thread makes in the
+ * thread's order. One that was made where nobody saw it is numbered when a thread first touches it.
+ */
+export class Buffers {
+  private readonly numbers = new WeakMap<ArrayBufferLike, { stamp: number; number: number }>()
+  private made: number[] = []
+  private foreign = 0
   private stamp = 0
+
+  begin(stamp: number): void {
+    this.stamp = stamp
+    this.made = []
+    this.foreign = 0
+  }
+
+  /** A buffer was made, by a thread or by the body (-1). */
+  note(buffer: SharedArrayBuffer, thread: number): void {
+    const order = this.made[thread + 1] ?? 0
+    this.made[thread + 1] = order + 1
+    this.numbers.set(buffer, { stamp: this.stamp, number: (thread + 1) * NUMBERS + order })
+  }
+
+  numberOf(buffer: SharedArrayBuffer): number {
+    const known = this.numbers.get(buffer)
+    if (known?.stamp === this.stamp) return known.number
+    const number = FOREIGN + this.foreign++
+    this.numbers.set(buffer, { stamp: this.stamp, number })
+    return number
+  }
+}
+
+function nameOf(number: number): string {
+  if (number === 0) return ''
+  if (number >= FOREIGN) return number === FOREIGN ? 'foreign buffer, ' : `foreign buffer ${number - FOREIGN}, `
+  const thread = Math.floor(number / NUMBERS)
+  return thread === 0 ? `buffer ${number}, ` : `buffer ${number % NUMBERS} of thread ${thread - 1}, `
+}
+
+/** All shared buffers of a check. */
+export class Memory {
+  private readonly byNumber = new Map<number, BufferCells>()
+  private found = new WeakMap<ArrayBufferLike, BufferCells>()
   private lastView: ArrayBufferView | null = null
   private lastCells: BufferCells | null = null
 
-  constructor(private readonly threads: number) {}
+  constructor(
+    private readonly threads: number,
+    private readonly buffers: Buffers,
+  ) {}
 
   /** Starts an execution. */
-  begin(stamp: number): void {
-    this.stamp = stamp
-    this.seen = 0
+  begin(): void {
+    this.found = new WeakMap()
     this.lastView = null
   }
 
@@ -198,15 +254,20 @@ export class Memory {
     if (view === this.lastView) return this.lastCells
     const { buffer } = view
     this.lastView = view
-    return (this.lastCells = buffer instanceof SharedArrayBuffer ? this.number(buffer) : null)
+    return (this.lastCells = buffer instanceof nativeSharedArrayBuffer ? this.cellsOf(buffer) : null)
   }
 
-  private number(buffer: SharedArrayBuffer): BufferCells {
-    const known = this.numbers.get(buffer)
-    if (known?.stamp === this.stamp) return known.cells
-    const cells = (this.byNumber[this.seen] ??= new BufferCells(this.seen, this.threads, buffer.byteLength >> 2))
-    this.seen++
-    this.numbers.set(buffer, { stamp: this.stamp, cells })
+  private cellsOf(buffer: SharedArrayBuffer): BufferCells {
+    const known = this.found.get(buffer)
+    if (known !== undefined) return known
+    const number = this.buffers.numberOf(buffer)
+    let cells = this.byNumber.get(number)
+    if (cells === undefined) {
+      cells = new BufferCells(nameOf(number), this.threads, buffer.byteLength >> 2)
+      this.byNumber.set(number, cells)
+    }
+    cells.words = new Int32Array(buffer, 0, buffer.byteLength >> 2)
+    this.found.set(buffer, cells)
     return cells
   }
 }

@@ -104,6 +104,7 @@ class Session {
       const names = machine.threads.map(({ name }) => name)
       machine.fail('not-linearizable', `no order of these calls fits the sequential specification:\n${printHistory(this.calls, names)}`)
     }
+    if (machine.failure === null && this.options.leaks !== false) machine.lookForLeaks()
     if (machine.execution === 1 && machine.failure === null) machine.audit()
   }
 
@@ -123,6 +124,10 @@ class Session {
       shared: {
         get: (view, index) => modelled.get(view, index) as number,
         set: (view, index, value) => modelled.set(view, index, value),
+      },
+      abortSignal: () => modelled.abortSignal(),
+      leaks: (find) => {
+        machine.made.push({ leak: find })
       },
       linearize: (specification, methods) => {
         if (machine.current !== null) throw new Error('heddle model: linearize is for the body, not for its threads')
@@ -242,6 +247,7 @@ function recheck(name: string, body: Body, options: ModelOptions, schedule: stri
     boundReached: false,
     longest: machine.longest,
     restarts: 0,
+    revisits: 0,
     milliseconds: milliseconds() - started,
     outcomes: new Map(),
     finding: machine.failure === null ? undefined : findingOf(name, machine.failure, schedule, machine, steps),
@@ -252,7 +258,7 @@ function search(name: string, body: Body, options: ModelOptions): Report {
   const strategy = options.schedules ?? 'dpor'
   const drawn = strategy === 'random' || strategy === 'pct'
   const bound = options.preemptions ?? 2
-  const explorer = new Search(strategy, bound, options.seed ?? 1, undefined, options.depth ?? 3)
+  const explorer = new Search(strategy, bound, options.seed ?? 1, undefined, options.depth ?? 3, options.cache ?? false)
   const session = new Session(body, options, explorer)
   const { machine } = session
   const limit = options.maxExecutions ?? (drawn ? DEFAULT_DRAWN : DEFAULT_EXECUTIONS)
@@ -292,6 +298,7 @@ function search(name: string, body: Body, options: ModelOptions): Report {
     boundReached: explorer.bounded,
     longest: machine.longest,
     restarts,
+    revisits: explorer.revisits,
     milliseconds: milliseconds() - started,
     outcomes: session.outcomes,
     finding: machine.failure === null ? undefined : explain(name, body, options, machine),

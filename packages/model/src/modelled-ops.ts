@@ -2,9 +2,11 @@
 import type { AgentLocal } from '@heddle/atomics/ops-model'
 import { AtomicOps, type Value } from './atomic-ops.js'
 import { BUFFER, CHOOSE, COPY, EFFECT, FILL, GET, MARK, NOW, PEEK, RANDOM, SET, TIMER } from './codes.js'
+import { mix } from './fingerprint.js'
 import type { Machine } from './machine.js'
 import { type Cell, PLAIN_READ, PLAIN_WRITE } from './memory.js'
-import type { View } from './native.js'
+import { nativeSharedArrayBuffer, type View } from './native.js'
+import { ModelledSignal } from './signal.js'
 import type { Thread } from './thread.js'
 
 /** Buffers are zeroed for every execution. */
@@ -80,6 +82,7 @@ export class ModelledOps extends AtomicOps {
     view[index] = value
     const cell = this.cellOf(cells, view, index)
     if (before !== view[index]) this.changed(thread, cell)
+    machine.wrote(cells, view.byteOffset + index * view.BYTES_PER_ELEMENT, view.BYTES_PER_ELEMENT)
     this.done(thread, SET, view, index, value, cell)
   }
 
@@ -112,7 +115,10 @@ export class ModelledOps extends AtomicOps {
     }
     const data = part()
     act(data)
-    if (to !== null) this.changed(thread, null)
+    if (to !== null) {
+      this.changed(thread, null)
+      machine.wrote(to, target.byteOffset + targetIndex * target.BYTES_PER_ELEMENT, bytes)
+    }
     this.done(thread, COPY, source, sourceIndex, to === null ? data.slice() : undefined, null)
   }
 
@@ -134,6 +140,7 @@ export class ModelledOps extends AtomicOps {
       this.judge.plain(thread, cells, target.byteOffset + index * target.BYTES_PER_ELEMENT, length * target.BYTES_PER_ELEMENT, PLAIN_WRITE)
     target.fill(value, index, index + length)
     this.changed(thread, null)
+    machine.wrote(cells, target.byteOffset + index * target.BYTES_PER_ELEMENT, length * target.BYTES_PER_ELEMENT)
     this.done(thread, FILL, target, index, undefined, null)
   }
 
@@ -166,6 +173,7 @@ export class ModelledOps extends AtomicOps {
   }
 
   createBuffer(bytes: number): SharedArrayBuffer {
+    const { machine } = this
     if (bytes > MAX_BUFFER)
       throw new RangeError(
         `heddle model: a buffer of ${bytes} bytes in every execution would take for ever: use the context's \`region\`, or a smaller one (at most ${MAX_BUFFER})`,
@@ -173,10 +181,20 @@ export class ModelledOps extends AtomicOps {
     return this.once(BUFFER, () => {
       const buffer = this.pool.get(bytes)?.pop()
       if (buffer !== undefined) new Uint8Array(buffer).fill(0)
-      const made = buffer ?? new SharedArrayBuffer(bytes)
+      const made = buffer ?? new nativeSharedArrayBuffer(bytes)
       this.used.push(made)
+      machine.buffers.note(made, machine.current?.id ?? -1)
       return made
     })
+  }
+
+  /** `new SharedArrayBuffer`: the body's own, or one that a thread has in all of its replays. */
+  madeBuffer(args: unknown[], make: () => SharedArrayBuffer): SharedArrayBuffer {
+    const { machine } = this
+    if (machine.current !== null && args.length === 1) return this.createBuffer(Number(args[0]))
+    const made = make()
+    machine.buffers.note(made, machine.current?.id ?? -1)
+    return made
   }
 
   /**
@@ -191,6 +209,8 @@ export class ModelledOps extends AtomicOps {
     if (thread.position < thread.length) {
       effect = machine.replay(thread, EFFECT, 0) as Effect
       if (effect.end >= 0) {
+        // What listens to something that is modelled (a timer, a signal, a wait) has to listen in this run of the thread, too.
+        if (effect.nextCallback !== thread.nextCallback && !effect.threw) return run()
         thread.position = effect.end
         thread.nextCallback = effect.nextCallback
         if (effect.threw) throw effect.outcome
@@ -209,6 +229,7 @@ export class ModelledOps extends AtomicOps {
       effect.outcome = error
     }
     effect.end = thread.length
+    if (machine.caching) thread.lanes.addValue(effect.threw ? String(effect.outcome) : typeof effect.outcome === 'object' ? null : effect.outcome)
     effect.nextCallback = thread.nextCallback
     if (effect.threw) throw effect.outcome
     return effect.outcome as T
@@ -229,6 +250,9 @@ export class ModelledOps extends AtomicOps {
       const { machine } = this
       machine.point(thread!)
       machine.search.touch(machine.historyCell, end)
+      // Which calls had ended before this one began is all that a history's order says.
+      if (end) machine.callsEnded = (machine.callsEnded + mix(thread!.id + 1, thread!.length)) | 0
+      else if (machine.caching) thread!.lanes.add(machine.callsEnded)
       return act(machine.steps)
     })
   }
@@ -263,6 +287,23 @@ export class ModelledOps extends AtomicOps {
 
   queueMicrotask(callback: () => void): void {
     this.machine.current!.microtasks.push(callback)
+  }
+
+  /** An object that may have to be put in order before its thread ends. Each run of a thread makes its own. */
+  made(object: object): void {
+    this.machine.current?.made.push(object)
+    if (this.machine.current === null) this.machine.made.push(object)
+  }
+
+  /** An AbortSignal that may fire at any point of the running thread's life; or has to, when nothing else can end what it waits for. */
+  abortSignal(): AbortSignal {
+    const thread = this.machine.current
+    if (thread === null) throw new Error('heddle model: abortSignal is for a thread: a signal fires in the thread that listens to it')
+    const id = thread.nextCallback++
+    this.once(TIMER, () => this.machine.fate.mayAbort(thread, id))
+    const signal = new ModelledSignal(() => thread.nextCallback++)
+    thread.callbacks.set(id, () => signal.fire())
+    return signal as unknown as AbortSignal
   }
 
   /** Whether a modelled thread is running, rather than the body or its final check. */

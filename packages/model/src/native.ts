@@ -2,6 +2,8 @@
 
 export type View = Int32Array | BigInt64Array | Uint8Array | Float64Array
 
+export const nativeSharedArrayBuffer = SharedArrayBuffer
+
 /** The engine's own functions, whatever is swapped in while a check runs. */
 export const native = { ...pick(Atomics) }
 function pick(

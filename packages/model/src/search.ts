@@ -13,7 +13,9 @@
  *               it is tried wherever it is possible and not asleep. It costs no preemption, so it may sleep under a bound too.
  * Rejected   Other sleep sets under a bound: the sleeping thread's subtree may have been cut by the bound where this one would not be.
  */
+import { mix } from './fingerprint.js'
 import type { Cell } from './memory.js'
+import { type Accesses, type Known, NOTHING, StateCache, union, withEvent } from './state-cache.js'
 import type { Thread } from './thread.js'
 
 /** An event's accesses: cells, and whether each was written. */
@@ -62,6 +64,10 @@ export class Node {
   /** Operations that the thread of the node before had done when this node was reached. */
   left = 0
   races: Node[] = []
+  /** The state before the event, in the cache, and what all that was explored from it did. */
+  known: Known | undefined = undefined
+  below: Accesses = NOTHING
+  starters = 0
 }
 
 export type Strategy = 'dpor' | 'full' | 'random' | 'pct' | 'replay'
@@ -100,6 +106,13 @@ export class Search {
   /** Choices that the bound left out. */
   bounded = false
   pruned = false
+  /** Times a state was met again that had been explored. */
+  revisits = 0
+  /** The fingerprint of the state that `schedule` is called in. */
+  stateA = 0
+  stateB = 0
+  private readonly cache: StateCache | undefined
+  private execution = 0
   private threads: readonly Thread[] = []
   /** Of each actor: the dependence clock of its last event, and how many it had. */
   private clocks: number[][] = []
@@ -124,13 +137,21 @@ export class Search {
     private readonly script: Schedule = { segments: [], choices: [] },
     /** PCT's depth. */
     private readonly pctDepth = 3,
+    cache = false,
   ) {
+    if (cache && (strategy === 'dpor' || strategy === 'full')) this.cache = new StateCache()
     this.sleeping = strategy === 'dpor' && bound === Infinity
     this.random = new Random(seed)
   }
 
+  /** Whether states are to be told apart. */
+  get caching(): boolean {
+    return this.cache !== undefined
+  }
+
   /** Starts an execution. */
-  begin(threads: readonly Thread[]): void {
+  begin(threads: readonly Thread[], execution: number): void {
+    this.execution = execution
     this.threads = threads
     this.depth = 0
     this.current = null
@@ -158,6 +179,7 @@ export class Search {
   /** Forgets everything and starts anew. */
   restart(): void {
     this.nodes.length = 0
+    this.cache?.clear()
   }
 
   /** Decides a value below `options`. */
@@ -238,10 +260,75 @@ export class Search {
         node.backtrack = happens
         if ((awake & run) !== 0) node.backtrack |= 1 << this.byDefault(node, awake & run)
       }
+      if (this.cache !== undefined && awake !== 0 && this.isKnown(node, this.cache)) return node
       // What may happen is tried before what will: afterwards it sleeps until something that it depends on has changed.
       if (awake !== 0) node.thread = happens !== 0 ? lowest(happens) : this.byDefault(node, awake)
     }
     return node
+  }
+
+  /** Looks the state up, with what else decides what is explored from it; enters it if it is new. */
+  private isKnown(node: Node, cache: StateCache): boolean {
+    const { run, environment, previous, preemptions, asleep } = node
+    // Whom it costs a preemption to leave.
+    const running = previous >= 0 && ((run >> previous) & 1) === 1 ? previous : -1
+    const more = mix(mix(run, environment), running * 2 + Number(node.forced))
+    const a = mix(this.stateA, more)
+    const b = mix(this.stateB, ~more)
+    const known = cache.find(a, b)
+    if (known === undefined) {
+      node.known = cache.enter(a, b, preemptions, asleep)
+      return false
+    }
+    // On this very path: nothing has changed since.
+    if (known.accesses === null) return false
+    if (known.preemptions <= preemptions && (known.asleep & ~asleep) === 0) {
+      this.revisits++
+      this.resume(known.accesses)
+      if (running >= 0) for (let rest = known.starters; rest !== 0; rest &= rest - 1) this.addStart(this.depth, running, lowest(rest))
+      return true
+    }
+    if (known.preemptions >= preemptions && (asleep & ~known.asleep) === 0) node.known = cache.enter(a, b, preemptions, asleep)
+    return false
+  }
+
+  /** Takes the accesses below a state that is met again for races with what came before it, and for its parents' own (C2). */
+  private resume(accesses: Accesses): void {
+    if (this.strategy !== 'dpor') return
+    const parent = this.current
+    if (parent !== null) parent.below = union(parent.below, accesses)
+    for (const [cell, [reads, writes]] of accesses.cells) {
+      if (cell.stamp !== this.execution) continue
+      if (cell.lastWrite !== null) this.mayRace(cell.lastWrite, reads | writes)
+      for (const read of cell.lastReads) if (read !== null) this.mayRace(read, writes)
+    }
+  }
+
+  private mayRace(earlier: Node, actors: number): void {
+    for (let rest = actors & ~(1 << earlier.thread); rest !== 0; rest &= rest - 1) {
+      const actor = lowest(rest)
+      if (this.clocks[actor]![earlier.thread]! < earlier.index) this.addBounded(earlier, actor)
+    }
+  }
+
+  /** The search leaves a state: all that may be explored from it has been. */
+  private leave(node: Node): void {
+    if (this.cache === undefined || node.options !== 0) return
+    if (this.strategy === 'dpor') {
+      for (let actor = 0; actor < node.asleepFootprints.length; actor++) {
+        const footprint = node.asleepFootprints[actor]
+        if (footprint) node.below = withEvent(node.below, actor, footprint.cells, footprint.writes)
+      }
+      for (let at = this.nodes.length - 2; at >= 0; at--) {
+        const parent = this.nodes[at]!
+        if (parent.options !== 0) continue
+        parent.below = union(parent.below, node.below)
+        break
+      }
+    }
+    if (node.known === undefined) return
+    node.known.accesses = node.below
+    node.known.starters = node.starters
   }
 
   /** Follows the schedule: a segment's thread goes on until it has done the operations that it had done then. */
@@ -396,18 +483,25 @@ export class Search {
    */
   private addBounded(earlier: Node, thread: number): void {
     this.addThread(earlier, thread)
-    if (this.bound === Infinity || isFree(earlier)) return
+    if (this.bound === Infinity || isFree(earlier) || earlier.thread !== earlier.previous) return
     let at = this.depth - 1
     while (this.nodes[at] !== earlier) at--
-    let start = earlier
+    earlier.starters |= 1 << thread
+    this.addStart(at, earlier.thread, thread)
+  }
+
+  /** Tries `thread` where the time of `runner`, who ran up to the node at this place, began. */
+  private addStart(at: number, runner: number, thread: number): void {
+    let start: Node | null = null
     while (at-- > 0) {
       const node = this.nodes[at]!
       if (node.options !== 0) continue
-      if (node.thread !== earlier.thread) break
+      if (node.thread !== runner) break
       start = node
       if (isFree(node)) break
+      node.starters |= 1 << thread
     }
-    if (start !== earlier) this.addThread(start, thread)
+    if (start !== null) this.addThread(start, thread)
   }
 
   private addThread(node: Node, thread: number): void {
@@ -424,6 +518,7 @@ export class Search {
     while (nodes.length > 0) {
       const node = nodes[nodes.length - 1]!
       if (node.options !== 0 ? this.nextChoice(node) : this.nextThread(node)) return true
+      this.leave(node)
       nodes.pop()
     }
     return false

@@ -1,4 +1,5 @@
 /** A modelled thread and what it waits for. */
+import { Lanes } from './fingerprint.js'
 import type { Cell } from './memory.js'
 
 export const NEW = 0
@@ -73,6 +74,8 @@ export class Thread {
   readonly log: unknown[] = []
   readonly signatures: number[] = []
   length = 0
+  /** A hash of the log, and of what the thread saw that is not in it, for the state cache. */
+  readonly lanes = new Lanes()
   /** Next entry of the log in this run of the function. */
   position = 0
   /** Its function is on the JS stack, at an operation. */
@@ -95,6 +98,8 @@ export class Thread {
   readonly pending: Waiter[] = []
   /** Callbacks whose turn has come: number and outcome. */
   readonly turns: [number, 'ok' | 'timed-out'][] = []
+  /** Signals that may still fire: number of the callback, and the clock of the event that made it. */
+  readonly aborts: { readonly id: number; readonly clock: readonly number[] }[] = []
   wakeResult: 'ok' | 'timed-out' = 'ok'
   /** Dependence clock of the event that woke it. */
   wakeClock: readonly number[] | null = null
@@ -123,6 +128,7 @@ export class Thread {
 
   // Of the current run of the function only.
   microtasks: (() => void)[] = []
+  made: object[] = []
   callbacks = new Map<number, (outcome: 'ok' | 'timed-out') => void>()
   nextCallback = 0
 

@@ -20,6 +20,8 @@ export type FindingKind =
   | 'assertion'
   /** The recorded history is none of the sequential specification. */
   | 'not-linearizable'
+  /** When everybody had finished, something was not given back: a lock, a waiter's record, what the body's `leaks` looks for. */
+  | 'leak'
   /** The body did something else when it was run again with the same results. */
   | 'nondeterminism'
 
@@ -67,6 +69,8 @@ export interface Report {
   readonly longest: number
   /** How often the search began anew because a word turned out to be shared. Its executions are counted. */
   readonly restarts: number
+  /** How often a state was met that had been explored before (`cache`). Those executions count as pruned. */
+  readonly revisits: number
   readonly milliseconds: number
   /** Values returned by the final check (as JSON), and how many executions gave each. */
   readonly outcomes: ReadonlyMap<string, number>
@@ -87,6 +91,8 @@ export interface ModelOptions {
   maxTime?: number
   /** 'dpor' (default) explores all interleavings that differ, 'full' all of them; 'random' and 'pct' draw them. */
   schedules?: 'dpor' | 'full' | 'random' | 'pct'
+  /** Remember states, and don't explore one again that was explored before. Default ... */
+  cache?: boolean
   /** Of 'random' and 'pct', and of `ops.random` in the body. Default 1. */
   seed?: number
   /** Depth of a bug that 'pct' aims at; default 3. */
@@ -106,6 +112,8 @@ export interface ModelOptions {
   notifyOrder?: 'fifo' | 'any'
   /** Look for data races and mixed-size accesses; default true. */
   races?: boolean
+  /** Look for locks and waiter records that are left over when everybody has finished; default true. */
+  leaks?: boolean
   /**
    * A folder of schedules that made models fail, one file for each model. `model` and `check` run those of this model first, and
    * add the schedule of a new failure. Schedules that the body can't follow any more are passed over.
@@ -135,6 +143,13 @@ export interface ModelContext {
   choose(n: number): number
   /** The virtual clock, in milliseconds. */
   readonly clock: { now(): number; advance(milliseconds: number): void }
+  /**
+   * In a thread: a signal that fires at any point, as a turn of that thread's event loop; or not at all, unless something waits that nothing
+   * else ends. (A token that another thread cancels needs no help of the checker: spawn a thread that does.)
+   */
+  abortSignal(): AbortSignal
+  /** Adds a check for what is left over when every thread has finished: returns what is, as a part of a sentence, or undefined. */
+  leaks(find: () => string | undefined): void
   /** Plain access to shared views, where the checker sees it: `view[i]` is invisible to it. */
   readonly shared: {
     get(view: Int32Array, index: number): number

@@ -1,6 +1,6 @@
 import { add, compareExchange, effect, get, load, notify, now, pause, peek, set, store, sub, wait, waitAsync } from '@heddle/atomics/ops'
 import { expect, test } from 'vitest'
-import { check, full, type ModelContext, type ModelOptions } from '../src/index.js'
+import { check, full, type ModelContext, type ModelOptions, type Report } from '../src/index.js'
 
 /** mulberry32. */
 function randomFrom(seed: number): (n: number) => number {
@@ -34,8 +34,9 @@ const sequential = () => ({
 
 /** Runs a program of random operations; the outcome is everything that every thread saw, and the memory. */
 function body(code: readonly Operation[][], chooses = false, reaper = false) {
-  return ({ spawn, choose, linearize }: ModelContext): (() => unknown) => {
+  return ({ spawn, choose, linearize, abortSignal }: ModelContext): (() => unknown) => {
     const words = new Int32Array(new SharedArrayBuffer(20))
+    const others = new Int32Array(new SharedArrayBuffer(8))
     // A register that is kept in two places: reads of one don't see writes to the other.
     const register = code.flat().some(([kind]) => kind === 'write' || kind === 'read')
       ? linearize(sequential, { write: (word: number, value: number) => void store(words, word, value), read: (word: number) => load(words, word) })
@@ -68,7 +69,12 @@ function body(code: readonly Operation[][], chooses = false, reaper = false) {
           else if (kind === 'now') seen.push(now())
           else if (kind === 'spin') for (let n = 0; n < 2 && load(words, word) === 0; n++) pause()
           else if (kind === 'effect') effect(() => add(words, word, b))
-          else if (kind === 'async') {
+          else if (kind === 'other') seen.push(load(others, word))
+          else if (kind === 'put other') store(others, word, b)
+          else if (kind === 'signal') {
+            const signal = abortSignal()
+            effect(() => signal.addEventListener('abort', () => void seen.push('abort', add(words, word, 1))))
+          } else if (kind === 'async') {
             const outcome = waitAsync!(words, word, a, 10)
             if (outcome.async) void outcome.value.then((how) => seen.push(how, add(words, 1 - word, 1)))
             else seen.push(outcome.value)
@@ -82,30 +88,44 @@ function body(code: readonly Operation[][], chooses = false, reaper = false) {
       reaps?.outcome === 'finished' ? reaps.result : 0,
       handles.map(({ outcome, result }) => (outcome === 'finished' ? result : outcome)),
       ...words,
+      ...others,
     ]
   }
 }
 
-function compare(code: Operation[][], options: ModelOptions): { full: number; reduced: number } {
+/** The outcomes of three searches that have to agree with the one that leaves nothing out: reduced, remembering states, and both. */
+function compare(code: Operation[][], options: ModelOptions): { full: number; reduced: number; remembered: number } {
   const chooses = code.flat().some(([kind]) => kind === 'choose')
-  const whole = check('full', body(code, chooses, options.deaths === true), { ...options, schedules: 'full' })
-  const reduced = check('reduced', body(code, chooses, options.deaths === true), { ...options, schedules: 'dpor' })
-  expect([whole.complete || whole.finding !== undefined, reduced.complete || reduced.finding !== undefined]).toEqual([true, true])
-  // The first finding ends a search: the outcomes are then those of two different beginnings, and the kinds may differ too.
-  const ended = whole.finding !== undefined && reduced.finding !== undefined
-  const lost = ended ? [] : [...whole.outcomes.keys()].filter((outcome) => !reduced.outcomes.has(outcome))
-  const invented = ended ? [] : [...reduced.outcomes.keys()].filter((outcome) => !whole.outcomes.has(outcome))
-  expect({ code: JSON.stringify(code), options, lost, invented, found: whole.finding !== undefined }).toEqual({
-    code: JSON.stringify(code),
-    options,
-    lost: [],
-    invented: [],
-    found: reduced.finding !== undefined,
-  })
-  return { full: whole.executions, reduced: reduced.executions + reduced.pruned }
+  const run = (name: string, more: ModelOptions): Report => {
+    const report = check(name, body(code, chooses, options.deaths === true), { ...options, ...more })
+    expect(report.complete || report.finding !== undefined).toBe(true)
+    return report
+  }
+  const whole = run('full', { schedules: 'full' })
+  const against = (name: string, more: ModelOptions): Report => {
+    const other = run(name, more)
+    // The first finding ends a search: the outcomes are then those of two different beginnings, and the kinds may differ too.
+    const ended = whole.finding !== undefined && other.finding !== undefined
+    const lost = ended ? [] : [...whole.outcomes.keys()].filter((outcome) => !other.outcomes.has(outcome))
+    const invented = ended ? [] : [...other.outcomes.keys()].filter((outcome) => !whole.outcomes.has(outcome))
+    expect({ name, code: JSON.stringify(code), options, lost, invented, found: other.finding !== undefined }).toEqual({
+      name,
+      code: JSON.stringify(code),
+      options,
+      lost: [],
+      invented: [],
+      found: whole.finding !== undefined,
+    })
+    return other
+  }
+  const reduced = against('reduced', {})
+  against('remembered, not reduced', { schedules: 'full', cache: true })
+  const remembered = against('remembered', { cache: true })
+  const all = ({ executions, pruned }: Report): number => executions + pruned
+  return { full: all(whole), reduced: all(reduced), remembered: all(remembered) }
 }
 
-const PROGRAMS = full ? 200 : 25
+const PROGRAMS = full ? 200 : 20
 const atomics = ['load', 'load', 'store', 'add', 'cas', 'if', 'sub']
 const waits = ['load', 'store', 'wait', 'notify', 'if', 'add']
 
@@ -138,18 +158,25 @@ for (const preemptions of [Infinity, 0, 1, 2]) {
     ['event loops, timeouts', ['async', 'notify', 'store', 'load'], 2, 3, { timeouts: true }],
     ['event loops and waits', ['async', 'async', 'wait', 'notify', 'notify'], 3, 2, {}],
     ['clocks', ['now', 'wait', 'notify', 'load', 'store'], 2, 3, { timeouts: true }],
+    ['signals', ['signal', 'async', 'notify', 'store'], 2, 3, {}],
+    ['signals of two', ['signal', 'async', 'notify'], 3, 2, {}],
+    ['two buffers', ['load', 'other', 'store', 'put other'], 3, 2, {}],
+    ['values without races', [...waits, ...atomics], 2, 4, { races: false }],
+    ['values without races, three threads', ['cas', 'store', 'load', 'wait', 'notify'], 3, 2, { races: false, timeouts: true }],
     ['choices', [...atomics, 'choose'], 2, 3, {}],
   ] as [string, string[], number, number, ModelOptions][]) {
-    test(`the reduction loses no outcome: ${title}, preemptions ${preemptions}`, () => {
+    test(`neither the reduction nor the state cache loses an outcome: ${title}, preemptions ${preemptions}`, () => {
       let all = 0
       let reduced = 0
+      let remembered = 0
       for (let seed = 1; seed <= PROGRAMS; seed++) {
         const counts = compare(program(seed, kinds, threads, most), { preemptions, ...options })
         all += counts.full
         reduced += counts.reduced
+        remembered += counts.remembered
       }
       expect(reduced).toBeLessThanOrEqual(all * 1.5)
-      if (full) console.log(`${title}, preemptions ${preemptions}: ${all} executions → ${reduced}`)
+      if (full) console.log(`${title}, preemptions ${preemptions}: ${all} executions → ${reduced}, remembering states ${remembered}`)
     })
   }
 }

@@ -14,8 +14,8 @@
  *            A2 A promise wait that is not unref'ed holds the process (W5): `waitAsync` alone does not.
  * Pairs      A_BLOCKED with wake.ts; MODE with ready.ts.
  */
-import { defer, effect, get, load, now, set, store, wait, waitAsync } from '@heddle/atomics/ops'
-import { A_BLOCKED, A_MODE, A_STATUS, A_THREAD, type AgentIdentity, PHASE_ALIVE, STATUS_SHIFT } from '@heddle/atomics/internal'
+import { defer, effect, get, load, made, now, set, store, wait, waitAsync } from '@heddle/atomics/ops'
+import { A_BLOCKED, A_MODE, A_STATUS, A_THREAD, type AgentIdentity, holdRegion, PHASE_ALIVE, STATUS_SHIFT } from '@heddle/atomics/internal'
 import type { Region } from '@heddle/atomics'
 import { ShutdownError } from './errors.js'
 import { getHost } from './host.js'
@@ -91,6 +91,13 @@ export class Agent {
     const thread = effect(() => getHost().threadId())
     if (thread > 0) store(this.words, this.record + A_THREAD, thread)
     this.slab = new Slab(region, identity)
+    made(this)
+  }
+
+  /** For checkers, when the agent has nothing more to do: what it still has. */
+  leak(): string | undefined {
+    const { used } = this.slab
+    return used > 0 ? `agent ${this.id} still has ${used} waiter ${used === 1 ? 'record' : 'records'}` : undefined
   }
 
   /** The calling agent in a region; registers it on first use. @throws AgentLimitError */
@@ -109,13 +116,14 @@ export class Agent {
   /** Has `resumable` told when the record's bit is set. Arms the event loop. */
   register(r: number, resumable: Resumable): void {
     this.waiting[get(this.words, r + W_NUMBER)] = resumable
-    this.interest++
+    // Also where the engine does not keep a pending waitAsync: whoever awaits is reached from here only.
+    if (this.interest++ === 0) holdRegion(this.region, true)
     this.arm()
   }
 
   unregister(r: number): void {
     this.waiting[get(this.words, r + W_NUMBER)] = undefined
-    this.interest--
+    if (--this.interest === 0) holdRegion(this.region, false)
   }
 
   /** Keeps the process alive until the matching `unhold`. */
