@@ -3,7 +3,7 @@ import { type Codec, type Handle, InvalidArgumentError, type Region, SharedObjec
 import { Place } from '@heddle/atomics/internal'
 import { get } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, type BLOCKED, block, promise, throwIfCancelled } from '@heddle/park/internal'
+import { Agent, type BLOCKED, block, DoneFiber, promise, throwIfCancelled } from '@heddle/park/internal'
 import { Endpoint } from './endpoint.js'
 import { ClosedError } from './errors.js'
 import { FanOut } from './fan-out.js'
@@ -11,6 +11,7 @@ import { BUSY, type Flavor } from './flavor.js'
 import { openFlavor } from './flavors.js'
 import { FLAVOR, FLAVOR_WATCH, RECEIVER_HEADER } from './layout.js'
 import { Sender } from './sender.js'
+import { type ReadableOptions, readableOf } from './streams.js'
 import { keepSubscription, subscribedTo, takeSubscription } from './subscription.js'
 import { CLOSED, EMPTY } from './symbols.js'
 import { Changes, type Latest } from './watch.js'
@@ -63,6 +64,16 @@ export class Receiver<T> extends Endpoint<T> {
 
   /** As `recv`, as a promise. A pending one keeps the process alive unless `ref` is false. */
   recvAsync(options?: AsyncOptions): Promise<T> {
+    if (options?.signal === undefined) {
+      // Where there is a message, no waiter is needed.
+      try {
+        this.assertLive()
+        const found = this.flavor.poll()
+        if (found !== EMPTY && found !== BUSY && found !== CLOSED) return Promise.resolve(found)
+      } catch (error) {
+        return Promise.reject(error as Error)
+      }
+    }
     return promise(() => {
       this.assertLive()
       return this.flavor.receiveOperation(Agent.of(this.region))
@@ -73,6 +84,8 @@ export class Receiver<T> extends Endpoint<T> {
   recvFiber(options?: WaitOptions): FiberOperation<T> {
     this.assertLive()
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
+    const found = this.flavor.poll()
+    if (found !== EMPTY && found !== BUSY && found !== CLOSED) return new DoneFiber(found)
     return this.flavor.receiveFiber(Agent.of(this.region), options)
   }
 
@@ -149,6 +162,17 @@ export class Receiver<T> extends Endpoint<T> {
       }
       yield value
     }
+  }
+
+  /**
+   * A web stream of the messages, which ends when the channel is closed and empty. It receives one message for each read that is pending, and none
+   * ahead. Cancelling it (also by leaving a `for await` over it) leaves the channel as it is; with `closes: true` it closes the channel.
+   * A LaggedError, and whatever else receiving throws, is the stream's error. @example
+   * await rx.toReadableStream().pipeTo(destination)
+   */
+  toReadableStream(options: ReadableOptions = {}): ReadableStream<T> {
+    this.assertLive()
+    return readableOf(this, this.flavor, options)
   }
 
   /** Ends the channel for every agent, the sending end too. @throws InvalidArgumentError while somebody waits, DisposedError */

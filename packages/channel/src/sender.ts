@@ -7,6 +7,7 @@ import { Endpoint } from './endpoint.js'
 import { DONE } from './flavor.js'
 import { openFlavor } from './flavors.js'
 import { HEAD_BYTES } from './layout.js'
+import { type StreamOptions, writableOf } from './streams.js'
 
 /**
  * The sending end of a channel; any number of agents may open it and send at the same time.
@@ -52,6 +53,15 @@ export class Sender<T> extends Endpoint<T> {
 
   /** As `send`, as a promise. A pending one keeps the process alive unless `ref` is false. */
   sendAsync(value: T, options?: AsyncOptions): Promise<void> {
+    if (options?.signal === undefined) {
+      // Where there is room, no waiter is needed.
+      try {
+        this.assertLive()
+        if (this.flavor.offer(value) === DONE) return Promise.resolve()
+      } catch (error) {
+        return Promise.reject(error as Error)
+      }
+    }
     return promise(() => {
       this.assertLive()
       return this.flavor.sendOperation(Agent.of(this.region), value)
@@ -97,5 +107,16 @@ export class Sender<T> extends Endpoint<T> {
   sendManyFiber(values: ArrayLike<T>, options?: WaitOptions): FiberOperation<number> {
     this.assertLive()
     return new FiberWait(this.flavor.sendManyOperation(Agent.of(this.region), values), options, 'sendManyFiber()')
+  }
+
+  /**
+   * A web stream that sends what is written to it: one chunk at a time, so that `ready` resolves and `desiredSize` is 1 when the last chunk was
+   * sent. Closing the stream (also by the end of a `pipeTo`) closes the channel, for everyone; aborting it closes it with that reason. With
+   * `closes: false` both leave it open. An aborted stream's chunk that had to wait is not sent. @example
+   * await source.pipeTo(tx.toWritableStream({ closes: false }))
+   */
+  toWritableStream(options: StreamOptions = {}): WritableStream<T> {
+    this.assertLive()
+    return writableOf(this, options)
   }
 }
