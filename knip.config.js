@@ -19,6 +19,12 @@ export default {
       ],
       project: ['{src,test,bench}/**/*.{ts,mjs}'],
     },
+    'tests/conformance': {
+      // Found by their packages' platform binaries.
+      ignoreDependencies: ['bun', 'deno'],
+      entry: ['runners/*.mjs', 'liveness/program.mjs', 'suite/*.mjs', '*.mjs', '*.test.ts'],
+      project: ['**/*.{ts,mjs}'],
+    },
     litmus: { entry: ['**/*.test.ts', 'fixtures/*.worker.ts'], project: ['**/*.ts'] },
     benchmarks: { entry: ['**/*.{ts,mjs}'], project: ['**/*.{ts,mjs}'] },
     examples: { entry: ['**/*.{ts,mjs}'], project: ['**/*.{ts,mjs}'] },

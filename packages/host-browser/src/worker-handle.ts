@@ -89,7 +89,7 @@ export function wrap(worker: DedicatedWorker, begin: Begin | undefined): HostWor
       const message = event.message ?? ''
       event.preventDefault()
       if (message === '' && state === 'starting') kill(new Error(`the worker's script ${begin.script} could not be loaded: ${HELP}`))
-      else kill(event.error ?? new Error(message.replace(/^Uncaught (\w*Error: )?/, '')))
+      else kill(event.error ?? new Error(message.replace(/^(Uncaught )?(\w*Error: )?/, '')))
     })
   }
   return {

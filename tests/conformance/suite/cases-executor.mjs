@@ -111,7 +111,7 @@ const executor = [
       equal(cell.load(), 2)
       const failed = executor.scope(async (scope) => {
         scope.spawn(work.fail, ['first'])
-        await scope.spawn(work.later, [1, 60_000]).joinAsync()
+        await scope.spawn(work.untilCancelled, []).joinAsync()
       })
       ok((await failed.catch((error) => error)) instanceof RangeError, 'the first failure')
       cell.dispose()

@@ -1,5 +1,5 @@
 /** What the suite runs in workers. */
-import { AtomicInt32, Executor, isMainThread, registerErrorClass, sleep, sleepAsync, sleepFiber, tasks } from 'heddle'
+import { AtomicInt32, currentTask, Executor, isMainThread, registerErrorClass, sleep, sleepAsync, sleepFiber, tasks } from 'heddle'
 import { waits } from './waits.mjs'
 
 export class LimitError extends Error {
@@ -93,6 +93,8 @@ export const work = tasks(import.meta.url, {
     sleep(60_000)
     cell.add(1)
   },
+  /** Ends when its spawner asks it to. */
+  untilCancelled: () => sleepAsync(60_000, { signal: currentTask().signal }),
   failingSetup() {
     throw new Error('no database')
   },

@@ -135,6 +135,7 @@ export const waits = {
     *fiber(s, o, start) {
       start()
       return yield* s.withFiber(function* () {
+        yield
         return 'done'
       }, o)
     },

@@ -1,0 +1,9 @@
+export interface Served {
+  readonly origin: string
+  close(): Promise<void>
+}
+export function serve(options?: {
+  isolated?: boolean
+  port?: number
+  extra?: (path: string) => { status?: number; type: string; body: string } | undefined
+}): Promise<Served>

@@ -1,0 +1,9 @@
+export interface Runtime {
+  readonly host: 'node' | 'deno' | 'bun'
+  readonly command: string
+  readonly args: readonly string[]
+}
+export function nodeRuntime(path?: string): Runtime
+export function denoRuntime(): Runtime | undefined
+export function bunRuntime(): Runtime | undefined
+export function otherNodes(): (Runtime & { readonly label: string })[]

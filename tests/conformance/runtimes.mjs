@@ -1,0 +1,51 @@
+/** Which runtimes there are on this machine, and how a module is run on each. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const { platform, arch } = process
+
+/** A file of a package that a runtime's package depends on for this platform: the binaries are there, nothing is downloaded at install. */
+function binary(runtime, names, file) {
+  const require = createRequire(createRequire(join(here, 'package.json')).resolve(`${runtime}/package.json`))
+  for (const name of names) {
+    try {
+      const path = join(dirname(require.resolve(`${name}/package.json`)), file)
+      if (existsSync(path)) return path
+    } catch (error) {
+      if (error.code !== 'MODULE_NOT_FOUND') throw error
+    }
+  }
+  return undefined
+}
+const exe = platform === 'win32' ? '.exe' : ''
+
+export const nodeRuntime = (path = process.execPath) => ({ host: 'node', command: path, args: [] })
+
+export function denoRuntime() {
+  const path = binary('deno', [`@deno/${platform}-${arch}-glibc`, `@deno/${platform}-${arch}`], `deno${exe}`)
+  // All that heddle needs: the workers' modules and the tasks' are read when they are needed.
+  return path && { host: 'deno', command: path, args: ['run', '--no-prompt', '--quiet', `--allow-read=${root}`] }
+}
+
+export function bunRuntime() {
+  const cpu = arch === 'arm64' ? 'aarch64' : arch
+  const os = platform === 'win32' ? 'windows' : platform
+  const path = binary('bun', [`@oven/bun-${os}-${cpu}`, `@oven/bun-${os}-${cpu}-baseline`], `bin/bun${exe}`)
+  return path && { host: 'bun', command: path, args: [] }
+}
+
+/** The Nodes that `npm run test:runtimes` has installed: { label, ...runtime }. */
+export function otherNodes() {
+  const folder = join(here, '.runtimes', 'node_modules')
+  if (!existsSync(folder)) return []
+  return readdirSync(folder)
+    .filter((name) => /^node-\d+$/.test(name))
+    .map((name) => ({
+      label: `Node ${JSON.parse(readFileSync(join(folder, name, 'package.json'), 'utf8')).version}`,
+      ...nodeRuntime(join(folder, name, 'bin', 'node')),
+    }))
+}
