@@ -30,7 +30,7 @@ const seconds = Math.ceil((minutes * 60) / files.length / 2)
 const started = performance.now()
 const { code } = await runTool(
   'vitest',
-  ['run', '--project=unit', '--no-file-parallelism', `--testTimeout=${seconds * 2000 + 120_000}`, '--disable-console-intercept', ...files],
+  ['run', '--project=unit', '--no-file-parallelism', `--testTimeout=${seconds * 2000 + 120_000}`, '--disable-console-intercept=true', ...files],
   { env: { HEDDLE_STRESS_SECONDS: String(seconds) } },
 )
 console.log(`${names.join(', ')}: ${((performance.now() - started) / 60_000).toFixed(1)} minutes, ${code === 0 ? 'nothing failed' : 'FAILED'}`)

@@ -8,7 +8,9 @@ import { CancelSource } from '../../cancel/src/index.js'
 import { DeadlockError, Mutex, ReentrantMutex, RwLock, Semaphore, type UpgradableGuard } from '../src/index.js'
 import { Modes } from './support/modes.js'
 
-const long = { timeout: 30_000 }
+/** For workers, which are terminated in the end; this thread, which nobody can wake, gives up at last. */
+const forever = {}
+const long = { timeout: 55_000 }
 const short = { timeout: 20 }
 
 let all: Modes
@@ -49,9 +51,9 @@ describe('names the cycle', () => {
     const first = await all.call('thread', a, 'lock')
     const second = await all.call('thread', b, 'lock')
     const mine = c.lock()
-    const firstWaits = first.also(b, 'lock', long)
+    const firstWaits = first.also(b, 'lock', forever)
     await all.waiting(1)
-    const secondWaits = second.also(c, 'lock', long)
+    const secondWaits = second.also(c, 'lock', forever)
     await all.waiting(2)
     expect(messageOf(() => a.lock(long))).toMatch(
       new RegExp(`${waits(`${me} \\(this one\\)`, a, other('one'))}; ${waits(same('one'), b, other('two'))}; ${waits(same('two'), c, String(me))}$`),
@@ -73,7 +75,7 @@ describe('names the cycle', () => {
     const idle = await all.call('thread', rw, 'read')
     const blocked = await all.call('thread', rw, 'read')
     const mine = m.lock()
-    const blockedWaits = blocked.also(m, 'lock', long)
+    const blockedWaits = blocked.also(m, 'lock', forever)
     await all.waiting(1)
     expect(messageOf(() => rw.write(long))).toMatch(
       new RegExp(`${drains(`${me} \\(this one\\)`, rw, other('one'))}; ${waits(same('one'), m, String(me))}$`),
@@ -92,7 +94,7 @@ describe('names the cycle', () => {
     const [m, rw] = [mutex(), rwLock()]
     const theirs = await all.call('thread', m, 'lock')
     const reading = rw.read()
-    const writerWaits = theirs.also(rw, 'write', long)
+    const writerWaits = theirs.also(rw, 'write', forever)
     await all.waiting(1)
     expect(messageOf(() => m.lock(long))).toMatch(
       new RegExp(`${waits(`${me} \\(this one\\)`, m, other('one'))}; ${drains(same('one'), rw, String(me))}$`),
@@ -106,7 +108,7 @@ describe('names the cycle', () => {
     const [m, rw] = [mutex(), rwLock()]
     const reader = await all.call('thread', rw, 'read')
     const mine = m.lock()
-    const readerWaits = reader.also(m, 'lock', long)
+    const readerWaits = reader.also(m, 'lock', forever)
     await all.waiting(1)
     const upgradable: UpgradableGuard = rw.upgradableRead()
     expect(messageOf(() => upgradable.upgrade(long))).toMatch(
@@ -123,7 +125,7 @@ describe('names the cycle', () => {
     const [one, two] = [rwLock(), rwLock()]
     const theirs = await all.call('thread', two, 'write')
     const mine = one.write()
-    const theyWait = theirs.also(one, 'read', long)
+    const theyWait = theirs.also(one, 'read', forever)
     await all.waiting(1)
     expect(messageOf(() => two.read(long))).toMatch(
       new RegExp(`${waits(`${me} \\(this one\\)`, two, other('one'))}; ${waits(same('one'), one, String(me))}$`),
@@ -137,7 +139,7 @@ describe('names the cycle', () => {
     const [m, reentrant] = [mutex(), new ReentrantMutex({ region: all.region })]
     const theirs = await all.call('thread', reentrant, 'lock')
     const mine = m.lock()
-    const theyWait = theirs.also(m, 'lock', long)
+    const theyWait = theirs.also(m, 'lock', forever)
     await all.waiting(1)
     // Its mutex is behind its own header.
     expect(messageOf(() => reentrant.lock(long))).toMatch(
@@ -152,7 +154,7 @@ describe('names the cycle', () => {
     const [a, b] = [mutex(), mutex()]
     const theirs = await all.call('thread', a, 'lockAsync')
     const mine = b.lock()
-    const theyWait = theirs.also(b, 'lock', long)
+    const theyWait = theirs.also(b, 'lock', forever)
     await all.waiting(1)
     expect(messageOf(() => a.lock(long))).toMatch(
       new RegExp(`${waits(`${me} \\(this one\\)`, a, other('one'))}; ${waits(same('one'), b, String(me))}$`),
@@ -166,7 +168,7 @@ describe('names the cycle', () => {
     const [a, b] = [mutex(), mutex()]
     const theirs = await all.call('thread', a, 'lock')
     const mine = b.lock()
-    const theyWait = theirs.also(b, 'lock', long)
+    const theyWait = theirs.also(b, 'lock', forever)
     await all.waiting(1)
     const source = new CancelSource({ region: all.region })
     expect(() => a.lock({ signal: source.token })).toThrow(DeadlockError)
@@ -183,9 +185,9 @@ describe('does not throw', () => {
     const first = await all.call('thread', a, 'lock')
     const second = await all.call('thread', b, 'lock')
     const third = await all.call('thread', c, 'lock')
-    const firstWaits = first.also(b, 'lock', long)
+    const firstWaits = first.also(b, 'lock', forever)
     await all.waiting(1)
-    const secondWaits = second.also(c, 'lock', long)
+    const secondWaits = second.also(c, 'lock', forever)
     await all.waiting(2)
     expect(() => a.lock(short)).toThrow(TimeoutError)
     await third.release()
@@ -218,7 +220,7 @@ describe('does not throw', () => {
       const [a, b] = [mutex(), mutex()]
       const theirs = await all.call('thread', a, 'lock')
       const mine = b.lock()
-      const theyWait = theirs.also(b, 'lock', long)
+      const theyWait = theirs.also(b, 'lock', forever)
       await all.waiting(1)
       const iWait = all.call(mode, a, 'lock')
       await all.waiting(2)
@@ -236,7 +238,7 @@ describe('does not throw', () => {
     const idle = await all.call('thread', rw, 'read')
     expect(() => rw.write(short)).toThrow(TimeoutError)
     const holder = await all.call('thread', m, 'lock')
-    const idleWaits = idle.also(m, 'lock', long)
+    const idleWaits = idle.also(m, 'lock', forever)
     await all.waiting(1)
     expect(() => rw.write(short)).toThrow(TimeoutError)
     await holder.release()
@@ -260,7 +262,7 @@ describe('does not throw', () => {
     const [a, b] = [mutex(), mutex()]
     const theirs = await all.call('thread', a, 'lock')
     const mine = b.lock()
-    void theirs.also(b, 'lock', long)
+    void theirs.also(b, 'lock', forever)
     await all.waiting(1)
     await all.terminateLast()
     expect(messageOfPoison(() => a.lock(long))).toMatch(/poison/i)
@@ -272,7 +274,7 @@ describe('does not throw', () => {
     const [a, b] = [new Mutex({ region: plain.region }), new Mutex({ region: plain.region })]
     const theirs = await plain.call('thread', a, 'lock')
     const mine = b.lock()
-    const theyWait = theirs.also(b, 'lock', long)
+    const theyWait = theirs.also(b, 'lock', forever)
     await plain.waiting(1)
     expect(() => a.lock(short)).toThrow(TimeoutError)
     mine.release()
