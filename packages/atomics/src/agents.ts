@@ -125,6 +125,13 @@ function claimSlot(words: Int32Array, record: number, thread: number): number {
   }
 }
 
+/** Whether an agent other than `mine` has a slot, or is about to. */
+export function isShared(words: Int32Array, mine: number | undefined): boolean {
+  const used = load(words, H_AGENTS)
+  for (let id = 1; id <= used; id++) if (id !== mine && load(words, (agentRecord(id) >> 2) + A_THREAD) !== 0) return true
+  return false
+}
+
 /** Longest sleep between two looks at a pin, in ms. */
 const NAP = 1
 

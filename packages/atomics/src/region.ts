@@ -6,7 +6,7 @@
  *            I2 One agent has one `Region` object for a region, however many copies of the buffer reach it: copies share an id.
  */
 import { agentLocal, createBuffer, fill, load, random, store } from '#ops'
-import { type AgentIdentity, registerAgent } from './agents.js'
+import { AgentIdentity, isOwnerAlive, isShared, registerAgent } from './agents.js'
 import { Allocator, type Leak, type RegionStats } from './allocator.js'
 import { DebugAllocator } from './debug.js'
 import { InvalidArgumentError, MemoryDamageError, RegionFormatError } from './errors.js'
@@ -58,12 +58,63 @@ const MAX_BYTES = 2 ** 31 - 64 * 1024
 /** The least that a heap is worth. */
 const MIN_HEAP_BYTES = 4096
 
-/** One agent's regions by id, and its default. */
-const known = agentLocal(() => ({ byId: new Map<string, Region>(), fallback: undefined as Region | undefined }))
+/** What an agent remembers of a region, also of one that it uses no more. */
+interface Memory {
+  readonly region: WeakRef<Region>
+  /** The agent's slot, once it has one: who opens the region again later has it still. */
+  slot: AgentIdentity | undefined
+}
 
-/** Every region that this agent has made or opened. */
+/**
+ * One agent's regions by id, and its default. Regions that nobody uses any more can be collected; what stays of one is its id and slot.
+ * `busy` are those that somebody uses whom a collector does not see (`holdRegion`), `watched` those where others may die who are this
+ * agent's to reap (`watchRegions`).
+ */
+const known = agentLocal(() => ({
+  byId: new Map<string, Memory>(),
+  fallback: undefined as Region | undefined,
+  busy: new Set<Region>(),
+  watched: new Set<Region>(),
+  watchers: 0,
+  sweepAt: FIRST_SWEEP,
+}))
+/** How many regions an agent remembers before it first looks which it could forget. */
+const FIRST_SWEEP = 16
+
+/** The regions that this agent has made or opened, but for those that are collected. */
 export function knownRegions(): Region[] {
-  return [...known.get().byId.values()]
+  return [...known.get().byId.values()].flatMap(({ region }) => region.deref() ?? [])
+}
+
+/** Keeps a region from being collected until it is let go: something waits in it that only shared memory knows of. */
+export function holdRegion(region: Region, isHeld: boolean): void {
+  const { busy } = known.get()
+  if (isHeld) busy.add(region)
+  else busy.delete(region)
+}
+
+/**
+ * Keeps regions from being collected while this agent is to reap others: those known now and those that come. One in which no other agent
+ * has a slot may go all the same, once the agent has opened many others. @returns how to end it, once
+ */
+export function watchRegions(): () => void {
+  const mine = known.get()
+  mine.watchers++
+  for (const region of knownRegions()) mine.watched.add(region)
+  return () => {
+    if (--mine.watchers === 0) mine.watched.clear()
+  }
+}
+
+/** Remembers a region, and forgets some. */
+function remember(region: Region): void {
+  const mine = known.get()
+  mine.byId.set(region.id, { region: new WeakRef(region), slot: mine.byId.get(region.id)?.slot })
+  if (mine.watchers > 0) mine.watched.add(region)
+  if (mine.byId.size < mine.sweepAt) return
+  for (const one of mine.watched) if (one !== region && !isShared(one.words, mine.byId.get(one.id)?.slot?.id)) mine.watched.delete(one)
+  for (const [id, { region: weak, slot }] of mine.byId) if (slot === undefined && weak.deref() === undefined) mine.byId.delete(id)
+  mine.sweepAt = Math.max(FIRST_SWEEP, mine.byId.size * 2)
 }
 
 /**
@@ -97,7 +148,7 @@ export class Region {
   /** Whether it was created with `diagnostics: true`. */
   readonly diagnostics: boolean
   /** The calling agent in this region; registers it on first use. */
-  readonly self = agentLocal<AgentIdentity>(() => registerAgent(this.words))
+  readonly self = agentLocal<AgentIdentity>(() => this.join())
   private readonly allocator: Allocator
 
   private constructor(readonly buffer: SharedArrayBuffer) {
@@ -114,7 +165,7 @@ export class Region {
     this.metrics = (flags & FLAG_METRICS) !== 0
     this.diagnostics = (flags & FLAG_DIAGNOSTICS) !== 0
     this.allocator = this.debug ? new DebugAllocator(this) : new Allocator(this)
-    known.get().byId.set(this.id, this)
+    remember(this)
   }
 
   /**
@@ -182,7 +233,7 @@ export class Region {
     if (agents < 1 || agents > MAX_AGENTS || heap !== AGENT_TABLE_AT + agents * AGENT_BYTES || bytes < heap + MIN_HEAP_BYTES) {
       throw new RegionFormatError(`the region's header contradicts itself: ${bytes} bytes, ${agents} agents, heap at byte ${heap}`)
     }
-    return known.get().byId.get(readId(words)) ?? new Region(buffer)
+    return known.get().byId.get(readId(words))?.region.deref() ?? new Region(buffer)
   }
 
   /** The region that constructors use when none is given: made on first use, or set by `useAsDefault`. One per agent; an executor's workers share its region. */
@@ -246,6 +297,19 @@ export class Region {
    */
   reclaim(agentId: number): void {
     this.allocator.reclaim(agentId)
+  }
+
+  /** The agent's slot: the one that it had when it used the region before, or a new one. */
+  private join(): AgentIdentity {
+    const memory = known.get().byId.get(this.id)
+    const former = memory?.slot
+    const identity =
+      former !== undefined && isOwnerAlive(this.words, former.tag)
+        ? new AgentIdentity(former.id, former.generation, former.at)
+        : registerAgent(this.words)
+    // A copy: the one in use leads to all that the agent has in the region.
+    if (memory !== undefined) memory.slot = new AgentIdentity(identity.id, identity.generation, identity.at)
+    return identity
   }
 }
 

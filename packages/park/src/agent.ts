@@ -40,6 +40,20 @@ export interface Resumable {
 const POLL_FIRST_MS = 1
 const POLL_LAST_MS = 16
 
+/** A pending `waitAsync` (or look, where there is none): it can't be taken back, so it leads to the agent only while something is registered there. */
+interface Line {
+  agent: Agent | undefined
+  isOpen: boolean
+}
+
+/** Outside of the class, so that the closure holds nothing but the line. */
+function listenOn(line: Line): () => void {
+  return () => {
+    line.isOpen = false
+    line.agent?.turn()
+  }
+}
+
 /** The calling agent's side of waiting in one region. */
 export class Agent {
   readonly words: Int32Array
@@ -64,7 +78,7 @@ export class Agent {
   /** Waits that keep the process alive. */
   private held = 0
   private letGo: (() => void) | undefined
-  private armed = false
+  private line: Line | undefined
   private turnQueued = false
   private inTurn = 0
   private pollDelay = POLL_FIRST_MS
@@ -123,7 +137,9 @@ export class Agent {
 
   unregister(r: number): void {
     this.waiting[get(this.words, r + W_NUMBER)] = undefined
-    if (--this.interest === 0) holdRegion(this.region, false)
+    if (--this.interest > 0) return
+    holdRegion(this.region, false)
+    if (this.line !== undefined) this.line.agent = undefined
   }
 
   /** Keeps the process alive until the matching `unhold`. */
@@ -265,8 +281,8 @@ export class Agent {
     })
   }
 
-  /** One look at everything, from the event loop. */
-  private turn(): void {
+  /** One look at everything, from the event loop: for the line that wakes it. */
+  turn(): void {
     if (!this.isAlive()) {
       this.shutDown()
       return
@@ -287,17 +303,16 @@ export class Agent {
     if (this.inTurn > 0) return
     const { words, record } = this
     store(words, record + A_MODE, IDLE)
-    if (!this.armed) this.listen()
+    if (this.line?.isOpen === true) this.line.agent = this
+    else this.listen()
     if (isReady(words, record)) this.queueTurn()
   }
 
   private listen(): void {
     const { words, record } = this
-    this.armed = true
-    const heard = (): void => {
-      this.armed = false
-      this.turn()
-    }
+    const line: Line = { agent: this, isOpen: true }
+    this.line = line
+    const heard = listenOn(line)
     if (waitAsync === undefined) {
       const delay = this.pollDelay
       this.pollDelay = Math.min(delay * 2, POLL_LAST_MS)
@@ -307,7 +322,7 @@ export class Agent {
     const outcome = waitAsync(words, record + A_MODE, IDLE)
     if (outcome.async) void outcome.value.then(heard)
     else {
-      this.armed = false
+      line.isOpen = false
       this.queueTurn()
     }
   }

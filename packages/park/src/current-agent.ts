@@ -1,6 +1,6 @@
 /** Who this agent is, and how an agent learns that a worker which it knows has died. */
 import { InvalidArgumentError, Region } from '@heddle/atomics'
-import { canBlock, knownRegions } from '@heddle/atomics/internal'
+import { canBlock, knownRegions, watchRegions } from '@heddle/atomics/internal'
 import { Agent } from './agent.js'
 import { getHost } from './host.js'
 import { isKnown, reapThread } from './reap.js'
@@ -23,7 +23,8 @@ export function currentAgent(region: Region = Region.default): AgentInfo {
 
 /**
  * Connects a worker that you started yourself to heddle: when it ends, by itself or by `terminate()`, what it waited for, was granted
- * and owned goes to others, in every region that this agent has opened by then. Workers of an executor are adopted already.
+ * and owned goes to others, in every region that this agent has opened by then. Until then those regions are not collected, but for one in
+ * which no other agent is, once this one has opened many others. Workers of an executor are adopted already.
  *
  * The death is noticed when this agent's event loop turns; it takes a slot in such a region for that, if it has none yet. Call it before the worker can use shared objects.
  * @throws InvalidArgumentError when the host can't watch such an object
@@ -37,6 +38,7 @@ export function adopt(worker: object): void {
 
 /** As `adopt`, for a worker that the host started. */
 export function watch(worker: { readonly threadId: number; onExit(listener: () => void): void }): void {
+  const unwatch = watchRegions()
   worker.onExit(() => {
     // Not before: some platforms number a worker when it begins.
     const { threadId } = worker
@@ -50,6 +52,7 @@ export function watch(worker: { readonly threadId: number; onExit(listener: () =
         errors.push(error)
       }
     }
+    unwatch()
     if (errors.length > 0) throw errors[0]
   })
 }

@@ -8,7 +8,7 @@ const script = fileURLToPath(new URL('.fixtures/alive.js', import.meta.url))
 /** Runs a scenario; what it printed and its exit code. One that does not end is killed, and has no code. */
 function run(scenario: string, host: string): Promise<{ code: number | null; said: string[] }> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [script, scenario, host], { timeout: 20_000 }, (_, stdout) => {
+    const child = execFile(process.execPath, [script, scenario, host], { timeout: 50_000 }, (_, stdout) => {
       resolve({ code: child.exitCode, said: stdout.split('\n').filter((line) => line !== '') })
     })
   })
