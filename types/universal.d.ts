@@ -32,3 +32,12 @@ declare const TextDecoder: { prototype: TextDecoder; new (label?: string, option
 interface URL {
   readonly href: string
 }
+
+interface ReadableStream<R = any> {
+  cancel(reason?: R): Promise<void>
+}
+declare const ReadableStream: { prototype: ReadableStream; new (): ReadableStream }
+interface WritableStream<W = any> {
+  abort(reason?: W): Promise<void>
+}
+declare const WritableStream: { prototype: WritableStream; new (): WritableStream }

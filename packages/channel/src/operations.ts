@@ -22,7 +22,7 @@ import {
   W_STATE,
 } from '@heddle/park/internal'
 import type { Buffered } from './buffered.js'
-import { ClosedError } from './errors.js'
+import { ClosedError, UnboundedFullError } from './errors.js'
 import { type Batch, BUSY, DONE } from './flavor.js'
 import { CLOSED, EMPTY } from './symbols.js'
 
@@ -128,7 +128,7 @@ export class ReceiveOperation<T> extends LookOperation<T, T> {
 }
 
 /** Waits until a receive would get anywhere, and receives nothing. */
-class ReadableOperation extends LookOperation<unknown, void> {
+export class ReadableOperation extends LookOperation<unknown, void> {
   constructor(agent: Agent, flavor: Buffered<unknown>) {
     super(agent, flavor, flavor.receiveQueue)
   }
@@ -161,8 +161,8 @@ export class SendBatch<T> implements Batch {
       for (let count = 1; count > 0 && this.moved < values.length; this.moved += count) count = flavor.offerMany(values, this.moved)
     } catch (error) {
       // What was sent before counts; the next call gets the error.
-      if (!(error instanceof ClosedError) || this.moved === 0) throw error instanceof ClosedError ? new ClosedError(values, error.reason) : error
-      return true
+      if (this.moved > 0 && (error instanceof ClosedError || error instanceof UnboundedFullError)) return true
+      throw error instanceof ClosedError ? new ClosedError(values, error.reason) : error
     }
     return this.moved === values.length
   }
