@@ -2,7 +2,7 @@
 import { type Codec, type Handle, type Region } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, block, DoneFiber, FiberWait, promise, throwIfCancelled } from '@heddle/park/internal'
+import { Agent, type BLOCKED, block, DoneFiber, FiberWait, type Operation, promise, throwIfCancelled } from '@heddle/park/internal'
 import { Endpoint } from './endpoint.js'
 import { DONE } from './flavor.js'
 import { openFlavor } from './flavors.js'
@@ -84,7 +84,7 @@ export class Sender<T> extends Endpoint<T> {
 
   /**
    * Sends all values of a list, in order; blocks the thread while the channel is full.
-   * @returns how many were sent: fewer than there are only when the channel was closed, or the time was over, after the first of them
+   * @returns how many were sent: fewer than there are only when the channel was closed, the time was over or the signal fired after the first of them
    * @throws as `send`, when none was sent; `ClosedError.value` is the list
    */
   sendMany(values: ArrayLike<T>, options?: BlockingOptions): number {
@@ -92,21 +92,35 @@ export class Sender<T> extends Endpoint<T> {
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
     const batch = this.flavor.sendBatch?.(values)
     if (batch?.move() === true) return batch.moved
-    return block(this.flavor.sendManyOperation(Agent.of(this.region), values, batch), options, 'sendManyAsync()')
+    const operation = this.flavor.sendManyOperation(Agent.of(this.region), values, batch)
+    try {
+      return block(operation, options, 'sendManyAsync()')
+    } catch (error) {
+      return countOf(operation, options, error)
+    }
   }
 
   /** As `sendMany`, as a promise. */
   sendManyAsync(values: ArrayLike<T>, options?: AsyncOptions): Promise<number> {
+    let operation: Operation<number> | undefined
     return promise(() => {
       this.assertLive()
-      return this.flavor.sendManyOperation(Agent.of(this.region), values)
-    }, options)
+      return (operation = this.flavor.sendManyOperation(Agent.of(this.region), values))
+    }, options).catch((error: unknown) => countOf(operation, options, error))
   }
 
   /** As `sendMany`, in a fiber. */
   sendManyFiber(values: ArrayLike<T>, options?: WaitOptions): FiberOperation<number> {
     this.assertLive()
-    return new FiberWait(this.flavor.sendManyOperation(Agent.of(this.region), values), options, 'sendManyFiber()')
+    const operation = this.flavor.sendManyOperation(Agent.of(this.region), values)
+    const waiting = new FiberWait(operation, options, 'sendManyFiber()')
+    return (function* (): Generator<typeof BLOCKED, number, unknown> {
+      try {
+        return yield* waiting as FiberOperation<number>
+      } catch (error) {
+        return countOf(operation, options, error)
+      }
+    })()
   }
 
   /**
@@ -119,4 +133,10 @@ export class Sender<T> extends Endpoint<T> {
     this.assertLive()
     return writableOf(this, options)
   }
+}
+
+/** A `sendMany` that its signal ended: what was sent counts, if anything was. */
+function countOf(operation: Operation<number> | undefined, options: WaitOptions | undefined, error: unknown): number {
+  if (options?.signal !== undefined && error === options.signal.reason && operation !== undefined && operation.result > 0) return operation.result
+  throw error
 }
