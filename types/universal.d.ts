@@ -33,11 +33,11 @@ interface URL {
   readonly href: string
 }
 
-interface ReadableStream<R = any> {
+interface ReadableStream<R = unknown> {
   cancel(reason?: R): Promise<void>
 }
 declare const ReadableStream: { prototype: ReadableStream; new (): ReadableStream }
-interface WritableStream<W = any> {
+interface WritableStream<W = unknown> {
   abort(reason?: W): Promise<void>
 }
 declare const WritableStream: { prototype: WritableStream; new (): WritableStream }
