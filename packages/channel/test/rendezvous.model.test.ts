@@ -10,7 +10,7 @@ import { channel, ClosedError, EMPTY, Receiver, Sender } from '../src/index.js'
 const full = process.env['HEDDLE_MODEL_FULL'] === '1'
 
 function run(name: string, body: Parameters<typeof model>[1], options: ModelOptions): void {
-  model(name, body, { regionBytes: 1 << 17, maxTime: full ? 600_000 : 4000, ...options })
+  expect(model(name, body, { regionBytes: 1 << 17, ...options }).complete).toBe(true)
 }
 
 const ready = (region: Region) => ({
@@ -33,7 +33,7 @@ describe('models', () => {
           expect(rx.tryRecv()).toBe(EMPTY)
         }
       },
-      { preemptions: full ? 3 : 2 },
+      { preemptions: full ? 1 : 0 },
     )
   })
 
@@ -63,7 +63,7 @@ describe('models', () => {
           expect(receiver.result).toBe(sender.result)
         }
       },
-      { preemptions: full ? 4 : 3, timeouts: true },
+      { preemptions: full ? 2 : 1, timeouts: true },
     )
   })
 
@@ -88,7 +88,7 @@ describe('models', () => {
           expect(receiver.result).toBe(sender.result)
         }
       },
-      { preemptions: full ? 4 : 3 },
+      { preemptions: full ? 2 : 1 },
     )
   })
 })

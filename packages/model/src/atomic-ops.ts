@@ -45,11 +45,13 @@ export class AtomicOps {
     if (thread.position < thread.length) return machine.replay(thread, LOAD, index) as T
     machine.arrive(thread)
     const cell = this.cellOf(cells, view, index)
-    const visible = machine.admit(thread, cell, false)
+    const upper = upperOf(cells, view, index, machine.execution)
+    const visible = machine.admit(thread, cell, false, upper)
     const value = native.load(view as Words, index) as Value
     this.judge.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) machine.search.touch(cell, false)
     this.sees(thread, cell)
+    if (upper !== null) this.readUpper(thread, upper, visible)
     return this.done(thread, LOAD, view, index, value, cell) as T
   }
 
@@ -62,11 +64,13 @@ export class AtomicOps {
     machine.arrive(thread)
     const cell = this.cellOf(cells, view, index)
     machine.fate.deathPoint(thread)
-    const visible = machine.admit(thread, cell, true)
+    const upper = upperOf(cells, view, index, machine.execution)
+    const visible = machine.admit(thread, cell, true, upper)
     const before = native.load(view as Words, index) as Value
     const result = native.store(view as Words, index, value as number) as Value
     this.judge.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) machine.search.touch(cell, true)
+    if (upper !== null) this.writeUpper(thread, upper, visible)
     if (before !== native.load(view as Words, index)) this.wrote(thread, cells, cell, view, index)
     return this.done(thread, STORE, view, index, result, cell) as T
   }
@@ -81,11 +85,16 @@ export class AtomicOps {
     machine.arrive(thread)
     const cell = this.cellOf(cells, view, index)
     machine.fate.deathPoint(thread)
-    const visible = machine.admit(thread, cell, true)
+    const upper = upperOf(cells, view, index, machine.execution)
+    const visible = machine.admit(thread, cell, true, upper)
     const before = act(view as never, index, value as never)
     this.judge.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     this.judge.writeAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     if (visible) machine.search.touch(cell, true)
+    if (upper !== null) {
+      this.readUpper(thread, upper, visible)
+      this.writeUpper(thread, upper, visible)
+    }
     if (before !== native.load(view as Words, index)) this.wrote(thread, cells, cell, view, index)
     else this.sees(thread, cell)
     return this.done(thread, operation, view, index, before, cell, value) as T
@@ -101,7 +110,8 @@ export class AtomicOps {
     const cell = this.cellOf(cells, view, index)
     machine.fate.deathPoint(thread)
     const succeeds = native.load(view as Words, index) === expected
-    const visible = machine.admit(thread, cell, succeeds)
+    const upper = upperOf(cells, view, index, machine.execution)
+    const visible = machine.admit(thread, cell, succeeds, upper)
     const before = native.compareExchange(view as Words, index, expected as number, replacement as number) as Value
     const after = native.load(view as Words, index) as Value
     const wrote = after !== before || before === normal(view, expected)
@@ -110,6 +120,13 @@ export class AtomicOps {
     if (visible) {
       if (wrote && !cell.written) machine.isVisible(thread, cell, true)
       machine.search.touch(cell, wrote)
+    }
+    if (upper !== null) {
+      this.readUpper(thread, upper, visible)
+      if (wrote) {
+        if (visible && !upper.written) machine.isVisible(thread, upper, true)
+        this.writeUpper(thread, upper, visible)
+      }
     }
     if (after !== before) this.wrote(thread, cells, cell, view, index)
     else this.sees(thread, cell)
@@ -215,10 +232,13 @@ export class AtomicOps {
       if (native.load(view as Words, index) === normal(view, expected)) throw new Error('heddle model: what runs before a thread can not wait')
       return cell
     }
+    const upper = upperOf(cells, view, index, machine.execution)
     machine.isVisible(thread, cell, false)
+    if (upper !== null) machine.isVisible(thread, upper, false)
     machine.point(thread)
     this.judge.readAtomic(thread, cell, view.BYTES_PER_ELEMENT)
     machine.search.touch(cell, false)
+    if (upper !== null) this.readUpper(thread, upper, true)
     return cell
   }
 
@@ -273,6 +293,19 @@ export class AtomicOps {
     thread.readVersions[at] = cell.version
   }
 
+  /** The upper word of a 64-bit access: a word like the lower one, to whoever accesses it by itself. */
+  private readUpper(thread: Thread, upper: Cell, visible: boolean): void {
+    this.judge.readAtomic(thread, upper, 8)
+    if (visible) this.machine.search.touch(upper, false)
+    this.sees(thread, upper)
+  }
+
+  private writeUpper(thread: Thread, upper: Cell, visible: boolean): void {
+    this.judge.writeAtomic(thread, upper, 8)
+    if (visible) this.machine.search.touch(upper, true)
+    upper.version++
+  }
+
   /** The thread changed a word. */
   private wrote(thread: Thread, cells: BufferCells, cell: Cell, view: IntegerView, index: number): void {
     this.changed(thread, cell)
@@ -301,6 +334,11 @@ export class AtomicOps {
     this.machine.tracer?.(thread, NAMES[operation]!, cell?.label ?? '', value, detail === undefined ? '' : String(detail))
     return value
   }
+}
+
+/** The cell of a 64-bit element's second word; null for narrower ones. */
+function upperOf(cells: BufferCells, view: IntegerView, index: number, execution: number): Cell | null {
+  return view.BYTES_PER_ELEMENT === 8 ? cells.cell((view.byteOffset >> 2) + index * 2 + 1, execution) : null
 }
 
 /** The value as the view would hold it. */

@@ -19,6 +19,9 @@ const FREE_SPINS = 60
 /** Timeouts before their time in one thread and execution, with `timeouts: true`: a loop that waits for 1 ms again and again has to end. */
 const EARLY_TIMEOUTS = 2
 
+/** So many deadlines pass because nothing else can happen, then threads that seem to spin are let go on in between. */
+const TIMED_ROUNDS = 3
+
 interface Death {
   readonly thread: Thread
   readonly clock: readonly number[]
@@ -29,6 +32,8 @@ export class Fate {
   private readonly maxDeaths: number
   private readonly maxEarly: number
   private deaths = 0
+  /** Deadlines that have passed since a thread that seems to spin was let go on. */
+  private passed = 0
   private buried: Death[] = []
   private readonly cells: Cell[] = []
   private deathCell = new Cell('deaths', 1)
@@ -51,12 +56,14 @@ export class Fate {
     }
     for (const cell of [this.deathCell, this.clockCell, ...this.cells]) cell.in(execution)
     this.deaths = 0
+    this.passed = 0
     this.buried = []
   }
 
   /** Adds to the state what no single thread has. */
   addTo(lanes: Lanes, races: boolean): void {
     lanes.add(this.deaths)
+    lanes.add(this.passed)
     for (const { thread, hb } of this.buried) {
       lanes.add(thread.id)
       if (races) for (const epoch of hb) lanes.add(epoch)
@@ -228,7 +235,8 @@ export class Fate {
     const { machine } = this
     const { threads } = machine
     const timed = threads.flatMap((thread) => waitersOf(thread)).filter(({ deadline }) => deadline < Infinity)
-    if (timed.length > 0) {
+    const spinners = threads.filter(({ state }) => state === SPINNING)
+    if (timed.length > 0 && (spinners.length === 0 || this.passed++ < TIMED_ROUNDS)) {
       // Those that may be early are tried as such.
       const late = timed.filter(({ thread }) => !this.mayBeEarly(thread))
       const earliest = Math.min(...late.map(({ deadline }) => deadline))
@@ -238,7 +246,12 @@ export class Fate {
     }
     // A signal that has not fired yet may end a wait: tried as what may happen.
     if (threads.some(({ state, aborts, pending }) => aborts.length > 0 && state === LOOPING && pending.length > 0)) return { run: 0, environment: 0 }
-    const spinners = threads.filter(({ state }) => state === SPINNING)
+    const run = spinners.reduce((mask, { id }) => mask | (1 << id), 0)
+    if (timed.length > 0) {
+      // What looks like a spin loop may be one that ends by itself, while others wait for it a little at a time.
+      this.passed = 0
+      return { run, environment: 0 }
+    }
     if (spinners.length === 0) {
       this.explainEnd()
       return null
@@ -254,7 +267,7 @@ export class Fate {
       return null
     }
     machine.clock += 2 ** Math.min(20, spinners[0]!.stuck)
-    return { run: spinners.reduce((mask, { id }) => mask | (1 << id), 0), environment: 0 }
+    return { run, environment: 0 }
   }
 
   /** Everybody has finished, or somebody waits for ever. */

@@ -504,9 +504,10 @@ export class Machine {
   }
 
   /** Lets an atomic access (or a `peek`) happen when it is its turn; says whether the search has to know of it. */
-  admit(thread: Thread, cell: Cell, write: boolean): boolean {
+  admit(thread: Thread, cell: Cell, write: boolean, upper: Cell | null = null): boolean {
     if (thread.preparing) return false
-    const visible = this.isVisible(thread, cell, write)
+    let visible = this.isVisible(thread, cell, write)
+    if (upper !== null && this.isVisible(thread, upper, write)) visible = true
     if (visible) this.point(thread)
     return visible
   }

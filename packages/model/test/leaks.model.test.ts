@@ -1,7 +1,7 @@
 /** What is left over when everybody has finished: the checker's own look, and the body's. */
 import { made } from '@heddle/atomics/ops'
 import { expect, test } from 'vitest'
-import { check, type ModelContext, type ModelOptions } from '../src/index.js'
+import { check, type ModelContext } from '../src/index.js'
 
 const words = (n: number): Int32Array => new Int32Array(new SharedArrayBuffer(4 * n))
 

@@ -224,3 +224,21 @@ export const deadWaker: Specimen = {
       )
     },
 }
+
+/** An early return that leaves a lock held: everybody finishes all the same. */
+export const leftLocked: Specimen = {
+  name: 'early return with the lock held',
+  kind: 'leak',
+  build:
+    (correct) =>
+    ({ spawn, leaks }) => {
+      const view = words(2)
+      leaks(() => (view[0] === 0 ? undefined : 'the lock is held'))
+      spawn(() => {
+        if (Atomics.compareExchange(view, 0, 0, 1) !== 0) return
+        if (Atomics.load(view, 1) === 1 && !correct) return
+        Atomics.store(view, 0, 0)
+      })
+      spawn(() => Atomics.store(view, 1, 1))
+    },
+}

@@ -338,6 +338,21 @@ export const mixedSize: Specimen = {
     },
 }
 
+/** One flips a bit in the upper half of what the other reads whole. */
+export const upperHalf: Specimen = {
+  name: 'the upper half of a 64-bit word',
+  kind: 'mixed-size',
+  build:
+    (correct) =>
+    ({ spawn }) => {
+      const buffer = new SharedArrayBuffer(8)
+      const wide = new BigInt64Array(buffer)
+      const narrow = new Int32Array(buffer)
+      spawn(() => (correct ? Atomics.or(wide, 0, 1n << 40n) : Atomics.or(narrow, 1, 1 << 8)))
+      spawn(() => Atomics.load(wide, 0))
+    },
+}
+
 /** A message is handed over by a plain flag. */
 export const plainFlag: Specimen = {
   name: 'message passing by a plain flag',

@@ -292,3 +292,39 @@ export const spinForever: Specimen = {
       })
     },
 }
+
+/** A signal ends the wait of one who was given a permit at the same moment. */
+export const abortedAcquire: Specimen = {
+  name: 'semaphore that loses a permit on abort',
+  kind: 'assertion',
+  build:
+    (correct) =>
+    ({ spawn, abortSignal }) => {
+      const view = words(3)
+      const [PERMITS, SLOT, TAKEN] = [0, 1, 2] // the slot: 0 nobody waits, 1 somebody waits, 2 a permit was handed to him
+      spawn(() => {
+        let over = false
+        const take = (): void => {
+          if (over) return
+          over = true
+          Atomics.store(view, SLOT, 0)
+          Atomics.store(view, TAKEN, 1)
+        }
+        Atomics.store(view, SLOT, 1)
+        abortSignal().addEventListener('abort', () => {
+          if (over) return
+          over = true
+          if (Atomics.exchange(view, SLOT, 0) === 2 && correct) Atomics.add(view, PERMITS, 1)
+          Atomics.notify(view, SLOT)
+        })
+        const outcome = Atomics.waitAsync(view, SLOT, 1)
+        if (outcome.async) void outcome.value.then(take)
+        else take()
+      })
+      spawn(() => {
+        if (Atomics.compareExchange(view, SLOT, 1, 2) === 1) Atomics.notify(view, SLOT)
+        else Atomics.add(view, PERMITS, 1)
+      })
+      return () => assert(view[TAKEN]! + view[PERMITS]! === 1, 'the permit is gone')
+    },
+}
