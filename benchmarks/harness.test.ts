@@ -92,6 +92,16 @@ describe('scripts/compare-bench.mjs', () => {
     expect(stdout).toContain('✗ x · sum · twice: 2.81 x its floor, was 2, at most 2.80')
     expect((await compare(given(2.81), '--tolerance', '0.5')).code).toBe(0)
   })
+  test('a row may have a larger tolerance of its own, which --write keeps', async () => {
+    const baseline = { x: { 'sum · twice': { ratio: 2, tolerance: 1 } } }
+    expect((await compare(given(4.19, { baseline }))).code).toBe(0)
+    const { code, stdout } = await compare(given(4.21, { baseline }))
+    expect(code).toBe(1)
+    expect(stdout).toContain('at most 4.20')
+    const dir = given(3, { baseline })
+    expect((await compare(dir, '--write')).code).toBe(0)
+    expect(JSON.parse(readFileSync(join(dir, 'baseline.json'), 'utf8'))).toEqual({ x: { 'sum · twice': { ratio: 3, tolerance: 1 } } })
+  })
   test('a row that is in the baseline only fails', async () => {
     const { code, stdout } = await compare(given(2, { baseline: { x: { 'sum · thrice': 3 } } }))
     expect(code).toBe(1)

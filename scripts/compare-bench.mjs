@@ -4,7 +4,8 @@
  *   node scripts/compare-bench.mjs [suite…]                            exit code 1 when a ratio got worse, or a row has gone
  *   node scripts/compare-bench.mjs --write [--results folder]…         takes the medians over the folders as the new baseline
  *
- * --tolerance 0.3   how much worse a ratio may be; a row's own spread is added to it
+ * --tolerance 0.3   how much worse a ratio may be; a row's own spread is added to it. A row that is noisier than others has a larger tolerance
+ *                   of its own in the baseline: { "ratio": 1.3, "tolerance": 1 } in place of 1.3. --write keeps it.
  * --results folder  default benchmarks/results
  * --baseline file   default benchmarks/baseline.json
  */
@@ -60,10 +61,16 @@ function write() {
     for (const { rows } of reports.filter((report) => report.suite === suite)) {
       for (const { name, ratio } of rows) if (ratio !== undefined) ratios.set(name, [...(ratios.get(name) ?? []), ratio])
     }
-    baseline[suite] = Object.fromEntries([...ratios].map(([name, seen]) => [name, Number(median(seen).toFixed(3))]))
+    const former = baseline[suite] ?? {}
+    baseline[suite] = Object.fromEntries([...ratios].map(([name, seen]) => [name, entry(former[name], Number(median(seen).toFixed(3)))]))
   }
   writeFileSync(values.baseline, `${JSON.stringify(Object.fromEntries(Object.entries(baseline).sort()), undefined, 2)}\n`)
   console.log(`written to ${values.baseline}: medians of ${reports.length} reports`)
+}
+
+/** A ratio, with the tolerance that the row had. */
+function entry(former, ratio) {
+  return typeof former === 'object' ? { ...former, ratio } : ratio
 }
 
 function compare() {
@@ -71,9 +78,10 @@ function compare() {
   for (const { suite, rows } of reports) {
     const committed = baseline[suite] ?? {}
     const measured = new Map(rows.filter(({ ratio }) => ratio !== undefined).map((row) => [row.name, row]))
-    for (const [name, before] of Object.entries(committed)) {
+    for (const [name, known] of Object.entries(committed)) {
       const row = measured.get(name)
-      const allowed = before * (1 + tolerance + (row?.spread ?? 0))
+      const { ratio: before, tolerance: own = tolerance } = typeof known === 'object' ? known : { ratio: known }
+      const allowed = before * (1 + Math.max(own, tolerance) + (row?.spread ?? 0))
       if (row !== undefined && row.ratio <= allowed) continue
       worse++
       console.log(
