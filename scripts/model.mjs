@@ -1,20 +1,29 @@
 /**
- * Runs every model of every package at its full size, and prints what each covered: `npm run model [vitest arguments]`.
- * The short set runs with the tests.
+ * Runs every model of every package at its full size, and prints what each covered and what the reduction saves:
+ * `npm run model [-- vitest arguments]`. `--short` takes the sizes that run with the tests; `--write` puts the tables into
+ * packages/model/MODELS.md.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+const given = process.argv.slice(2)
+const short = given.includes('--short')
+const write = given.includes('--write')
 const folder = mkdtempSync(join(tmpdir(), 'heddle-models-'))
 const path = join(folder, 'reports.jsonl')
-const { status } = spawnSync('npx', ['vitest', 'run', '--project', 'model', '--silent', '--testTimeout', '600000', ...process.argv.slice(2)], {
-  stdio: 'inherit',
-  env: { ...process.env, HEDDLE_MODEL_FULL: '1', HEDDLE_MODEL_REPORT: path },
-})
+const started = performance.now()
+const { status } = spawnSync(
+  'npx',
+  [
+    ...['vitest', 'run', '--project', 'model', '--silent=true', '--testTimeout', '600000'],
+    ...given.filter((argument) => argument !== '--short' && argument !== '--write'),
+  ],
+  { stdio: 'inherit', env: { ...process.env, ...(short ? {} : { HEDDLE_MODEL_FULL: '1' }), HEDDLE_MODEL_REPORT: path } },
+)
+const minutes = ((performance.now() - started) / 60_000).toFixed(1)
 
-// Those of @heddle/model's own tests are checks of the checker: thousands of them, and not algorithms of heddle.
 const reports = existsSync(path)
   ? readFileSync(path, 'utf8')
       .trim()
@@ -22,10 +31,16 @@ const reports = existsSync(path)
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line))
   : []
+rmSync(folder, { recursive: true, force: true })
+// Those of @heddle/model's own tests are checks of the checker: thousands of them, and not algorithms of heddle.
 const own = reports.filter(({ at }) => !at.startsWith('packages/model/'))
-const rows = [
-  ['model', 'bound', 'complete', 'executions', 'states', 'longest', 'ms'],
+const packageOf = ({ at }) => at.split('/')[1] ?? ''
+own.sort((a, b) => packageOf(a).localeCompare(packageOf(b)) || a.name.localeCompare(b.name))
+
+const models = [
+  ['package', 'model', 'bound', 'complete', 'executions', 'states', 'longest', 'ms'],
   ...own.map((one) => [
+    packageOf(one),
     one.name,
     one.bound === 'Infinity' ? 'none' : one.bound,
     one.finding ?? (one.complete ? 'yes' : 'cut off'),
@@ -34,17 +49,67 @@ const rows = [
     one.longest,
     Math.round(one.milliseconds),
   ]),
-].map((row) => row.map(String))
-const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
-for (const row of rows)
-  console.log(row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  '))
+]
+
+/** Executions of one body, explored in several ways: the names end in them. */
+const ways = ['full', 'reduced', 'remembered']
+const catalogue = new Map()
+for (const { name, executions, pruned, complete } of reports) {
+  const [body, way] = name.split(' · ')
+  if (!ways.includes(way)) continue
+  if (!catalogue.has(body)) catalogue.set(body, {})
+  catalogue.get(body)[way] = `${complete ? '' : '> '}${executions}${pruned > 0 ? ` + ${pruned}` : ''}`
+}
+const saved = [
+  ['body', 'no reduction', 'reduced', 'reduced, states remembered'],
+  ...[...catalogue].map(([body, found]) => [body, ...ways.map((way) => found[way] ?? '')]),
+]
+
+const text = (rows) => rows.map((row) => row.map(String))
+function columns(rows) {
+  const cells = text(rows)
+  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)))
+  return cells
+    .map((row) => row.map((cell, column) => (column < 2 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  '))
+    .join('\n')
+}
+function markdown(rows) {
+  const [head, ...rest] = text(rows).map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
+  return [head, `|${' --- |'.repeat(rows[0].length)}`, ...rest].join('\n')
+}
 const sum = (key, list) => list.reduce((total, one) => total + one[key], 0).toLocaleString('en')
-console.log(`${own.length} models: ${sum('executions', own)} executions, ${sum('states', own)} states, ${sum('steps', own)} operations`)
-console.log(
-  `checks of the checker itself: ${reports.length - own.length}, ${sum(
+const cut = own.filter(({ complete }) => !complete).length
+const totals = [
+  `${own.length} models, ${cut === 0 ? 'all complete' : `${cut} cut off`}: ${sum('executions', own)} executions, ${sum('states', own)} states, ${sum('steps', own)} operations.`,
+  `Checks of the checker itself: ${(reports.length - own.length).toLocaleString('en')}, ${sum(
     'executions',
     reports.filter((one) => !own.includes(one)),
-  )} executions`,
-)
-rmSync(folder, { recursive: true, force: true })
+  )} executions. ${minutes} minutes in all.`,
+]
+
+console.log(columns(models))
+if (saved.length > 1) console.log(`\n${columns(saved)}`)
+console.log(`\n${totals.join('\n')}`)
+if (write) {
+  const { length } = own
+  if (length > 0)
+    writeFileSync(
+      'packages/model/MODELS.md',
+      `# The models of heddle
+
+Written by \`npm run model -- --write\`${short ? ', at the sizes that run with the tests (`--short`)' : ''}, Node ${process.versions.node}. *Complete*: every interleaving within the bound on preemptions was explored, up to the order of
+independent operations. *Longest*: operations of the longest execution.
+
+${totals.join('\n')}
+
+${markdown(models)}
+
+## What the reduction saves
+
+Executions of the litmus tests (no bound) and of the zoo's correct twins (bound 2, or as each says); \`+\`: given up because what was left had been explored; \`>\`: stopped there.
+
+${markdown(saved)}
+`,
+    )
+}
 process.exit(status ?? 1)

@@ -10,34 +10,38 @@ import { mutations } from './lib/mutations.mjs'
 
 const wanted = process.argv[2] ?? ''
 const chosen = mutations.filter(({ name }) => name.includes(wanted))
-const rows = []
-let failed = 0
-for (const { name, file, from, to, test, title } of chosen) {
-  const started = performance.now()
-  const source = readFileSync(file, 'utf8')
-  let result
-  if (source.split(from).length !== 2) result = 'text not found, or not once'
-  else {
-    const { status, stdout } = spawnSync(
-      'npx',
-      ['vitest', 'run', '--config', 'scripts/mutate.config.ts', test, ...(title === undefined ? [] : ['-t', title])],
-      {
-        encoding: 'utf8',
-        env: { ...process.env, NO_COLOR: '1', HEDDLE_MUTATION: JSON.stringify({ file, from, to }) },
-      },
-    )
-    const kind = /ModelFailure: (\S+) in model '([^']*)'/.exec(stdout)
-    result =
-      status === 0
-        ? 'NOT FOUND'
-        : kind === null
-          ? `found: ${/(?:AssertionError|Error): (.*)/.exec(stdout)?.[1] ?? 'another failure'}`
-          : `found: ${kind[1]} in '${kind[2]}'`
-    if (/No test files|no tests/i.test(stdout)) result = 'no such test'
-  }
-  if (!result.startsWith('found')) failed++
-  rows.push([name, result, `${Math.round((performance.now() - started) / 100) / 10} s`])
-  console.log(rows.at(-1).join(' · '))
+/** Runs model tests with a change in place. */
+function run(mutation, tests, title) {
+  const { status, stdout, stderr } = spawnSync(
+    'npx',
+    ['vitest', 'run', '--config', 'scripts/mutate.config.ts', ...tests, ...(title === undefined ? [] : ['-t', title])],
+    { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1', HEDDLE_MUTATION: JSON.stringify(mutation) }, maxBuffer: 2 ** 28 },
+  )
+  return { passed: status === 0, output: stdout + stderr }
 }
-console.log(`${chosen.length - failed} of ${chosen.length} found`)
-process.exit(failed === 0 && chosen.length > 0 ? 0 : 1)
+
+const baseline = run({}, [...new Set(chosen.map(({ test }) => test))])
+if (!baseline.passed) {
+  console.log(`the tests fail without a mutation:\n${baseline.output.slice(-4000)}`)
+  process.exit(1)
+}
+
+const rows = []
+for (const { name, file, from, to, test, title } of chosen) {
+  const found = readFileSync(file, 'utf8').split(from).length - 1
+  let result = `text is ${found} times in ${file}`
+  if (found === 1) {
+    const { passed, output } = run({ file, from, to }, [test], title)
+    const finding = /ModelFailure: (\S+) in model '([^']*)'/.exec(output)
+    if (/(Reference|Syntax)Error/.test(output)) result = 'ERROR: the mutation is no program'
+    else if (finding !== null) result = `${finding[1]} in '${finding[2]}'`
+    else if (passed) result = 'NOT FOUND'
+    else result = /AssertionError: .*/.exec(output)?.[0] ?? 'ERROR'
+  }
+  const caught = found === 1 && !/^(NOT FOUND|ERROR)/.test(result)
+  rows.push({ name, test, result, caught })
+  console.log(`${caught ? 'found' : 'MISSED'} · ${name} · ${result}`)
+}
+const missed = rows.filter(({ caught }) => !caught).length
+console.log(`${rows.length - missed} of ${rows.length} found`)
+process.exit(missed === 0 && rows.length > 0 ? 0 : 1)

@@ -119,3 +119,26 @@ test('a fiber that is cancelled, or whose time is over, while another thread wak
     )
   }
 })
+
+test('a fiber that joins one that another thread wakes gets its result, and a promise that waits for the same is told', () => {
+  run(
+    'Scheduler: joinFiber of a parked fiber | unpark',
+    ({ region, spawn }) => {
+      const parker = new Parker({ region })
+      const owner = spawn(() => {
+        const scheduler = new Scheduler({ region })
+        const parked = scheduler.spawn(function* () {
+          yield* parker.parkFiber()
+          return 7
+        })
+        const joiner = scheduler.spawn(function* () {
+          return (yield* parked.joinFiber()) + 1
+        })
+        return [joiner.join(), parked.join()]
+      }, readyIn(region))
+      spawn(() => parker.unpark(), readyIn(region))
+      return () => expect(owner.result).toEqual([8, 7])
+    },
+    { regionBytes: 1 << 17, preemptions: full ? 3 : 2 },
+  )
+})
