@@ -420,6 +420,51 @@ describe('twins', () => {
   })
 })
 
+describe('the state cache', () => {
+  const body = ({ spawn }: Parameters<Parameters<typeof check>[1]>[0]): (() => unknown) => {
+    const view = words(2)
+    // Whoever is first: the lock is free again, and the counters don't tell.
+    for (let i = 0; i < 3; i++) {
+      spawn(() => {
+        while (Atomics.compareExchange(view, 0, 0, 1) !== 0) Atomics.wait(view, 0, 1)
+        Atomics.store(view, 1, 7)
+        Atomics.store(view, 0, 0)
+        Atomics.notify(view, 0)
+      })
+    }
+    return () => view[1]
+  }
+
+  test.each(['full', 'dpor'] as const)('meets states again, explores less, and finds the same: %s', (schedules) => {
+    const options = { schedules, preemptions: 1 }
+    const without = model('without', body, options)
+    const remembered = model('remembered', body, { ...options, cache: true })
+    const byValue = model('by value', body, { ...options, cache: true, races: false })
+    expect([without.revisits, without.complete, remembered.complete, byValue.complete]).toEqual([0, true, true, true])
+    expect(remembered.revisits).toBeGreaterThan(0)
+    expect(remembered.executions).toBeLessThan(without.executions)
+    // Without the race check the past does not belong to a state.
+    expect(byValue.executions).toBeLessThanOrEqual(remembered.executions)
+    for (const { outcomes } of [remembered, byValue]) expect([...outcomes.keys()]).toEqual([...without.outcomes.keys()])
+  })
+
+  test('a race that only some order of the past makes one is found', () => {
+    const racy = ({ spawn, shared }: Parameters<Parameters<typeof check>[1]>[0]): void => {
+      const view = words(2)
+      spawn(() => {
+        shared.set(view, 1, 1)
+        Atomics.add(view, 0, 0)
+      })
+      spawn(() => {
+        Atomics.add(view, 0, 0)
+        shared.set(view, 1, 2)
+      })
+    }
+    expect(check('racy', racy, { cache: true }).finding?.kind).toBe('race')
+    expect(check('racy', racy, { cache: true, schedules: 'full' }).finding?.kind).toBe('race')
+  })
+})
+
 describe('failures', () => {
   const racy = ({ spawn, shared }: Parameters<Parameters<typeof check>[1]>[0]): void => {
     const view = words(1)
@@ -444,14 +489,14 @@ describe('failures', () => {
   })
 
   test('what was swapped is put back, also after a failure', () => {
-    const before = [Atomics, queueMicrotask, setTimeout, clearTimeout, ops.limits.spin]
+    const before = [Atomics, SharedArrayBuffer, queueMicrotask, setTimeout, clearTimeout, ops.limits.spin]
     check('racy', racy)
     expect(() =>
       check('throws', () => {
         throw new Error('in the body')
       }),
     ).toThrow('in the body')
-    expect([Atomics, queueMicrotask, setTimeout, clearTimeout, ops.limits.spin]).toEqual(before)
+    expect([Atomics, SharedArrayBuffer, queueMicrotask, setTimeout, clearTimeout, ops.limits.spin]).toEqual(before)
     expect(before[0]).toBe(Atomics)
     expect(ops.load(new Int32Array(1), 0)).toBe(0)
   })

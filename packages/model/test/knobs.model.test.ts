@@ -48,6 +48,18 @@ test('HEDDLE_MODEL_REPLAY runs one schedule', () => {
   expect(check('replayed', counter(true)).finding).toBeUndefined()
 })
 
+test('HEDDLE_MODEL_CACHE', () => {
+  const body: Body = ({ spawn }) => {
+    const view = new Int32Array(new SharedArrayBuffer(4))
+    // In whatever order the first two were, the third finds the same.
+    for (let i = 0; i < 3; i++) spawn(() => void Atomics.add(view, 0, 0))
+  }
+  process.env['HEDDLE_MODEL_CACHE'] = '1'
+  expect(model('cached', body, { preemptions: 2, schedules: 'full', races: false }).revisits).toBeGreaterThan(0)
+  process.env['HEDDLE_MODEL_CACHE'] = '0'
+  expect(model('cached', body, { preemptions: 2, schedules: 'full', races: false, cache: true }).revisits).toBe(0)
+})
+
 test('HEDDLE_MODEL_EXECUTIONS, _PREEMPTIONS and _REPORT', () => {
   const path = join(folder, 'report.jsonl')
   process.env['HEDDLE_MODEL_REPORT'] = path

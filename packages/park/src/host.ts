@@ -98,10 +98,14 @@ const universalGlobals = globalThis as unknown as UniversalGlobals
 
 const LONGEST_TIMER = 0x7fff_ffff
 
+let cores: number | undefined
+
 const universal: Host = {
   name: 'universal',
   get parallelism() {
-    return universalGlobals.navigator?.hardwareConcurrency ?? universalGlobals.process?.getBuiltinModule?.('node:os')?.availableParallelism?.() ?? 2
+    // Asked for by every agent of every region, and never another: asking the system costs more than making the agent.
+    return (cores ??=
+      universalGlobals.navigator?.hardwareConcurrency ?? universalGlobals.process?.getBuiltinModule?.('node:os')?.availableParallelism?.() ?? 2)
   },
   threadId: platformThreadNumber,
   setTimer(callback, ms) {
