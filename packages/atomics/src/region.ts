@@ -9,7 +9,8 @@ import { agentLocal, createBuffer, fill, load, random, store } from '#ops'
 import { AgentIdentity, isOwnerAlive, isShared, registerAgent } from './agents.js'
 import { Allocator, type Leak, type RegionStats } from './allocator.js'
 import { DebugAllocator } from './debug.js'
-import { InvalidArgumentError, MemoryDamageError, RegionFormatError } from './errors.js'
+import { capabilities } from './capabilities.js'
+import { InvalidArgumentError, MemoryDamageError, RegionFormatError, SharedMemoryError } from './errors.js'
 import { Heap } from './heap.js'
 import {
   AGENT_BYTES,
@@ -170,10 +171,12 @@ export class Region {
 
   /**
    * Makes a region, in a new buffer or in `options.buffer`.
-   * @throws InvalidArgumentError for a size or a number of agents out of range, and for a buffer that is a region already.
+   * @throws InvalidArgumentError for a size or a number of agents out of range, and for a buffer that is a region already; SharedMemoryError
+   *         where there is no shared memory.
    */
   static create(options: RegionOptions = {}): Region {
     const given = options.buffer
+    if (typeof SharedArrayBuffer !== 'function') throw new SharedMemoryError(capabilities().missing[0]!)
     if (given !== undefined && !isSharedBuffer(given)) throw new InvalidArgumentError('buffer must be a SharedArrayBuffer')
     const agents = options.agents ?? 128
     if (!Number.isInteger(agents) || agents < 1 || agents > MAX_AGENTS)
@@ -250,6 +253,10 @@ export class Region {
   /**
    * Allocates zeroed memory; returns its byte offset. Any agent may free it. Waits for the allocator's short lock only
    * (where the agent may not block, by spinning); about 60 ns for a small block, and the time to zero a large one unless it was never used.
+   *
+   * An agent that dies inside leaks nothing. One that dies after this has returned and before it has stored the address where others find it
+   * leaks the block: nobody can know what it was for. That goes for heddle's own blocks, too (an object that is being made, an agent's next
+   * chunk of waiter records): one block at most for each death at such a moment.
    * @param bytes 1 to the region's size
    * @param align a power of two from 4 to 4096; default 8. Blocks are aligned to 16 in any case.
    * @throws RegionFullError with the region's figures when there is no room; InvalidArgumentError for other arguments.
