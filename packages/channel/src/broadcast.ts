@@ -188,8 +188,11 @@ export class BroadcastRing<T> implements SharedBuffer<T> {
       const state = load(words, index)
       if (state === full(lap)) return DONE
       if (state === end(lap)) return NOTHING
-      if (state === hole(lap)) this.standings.moveTo(standing, (position + 1) | 0)
-      else if (isClaim(state) && this.ahead(state, position) === 0) {
+      if (state === hole(lap)) {
+        // Its sender may have died before it moved TAIL on (R1); nobody may stand behind TAIL.
+        if (behind === 0) compareExchange(words, this.tail, position, (position + 1) | 0)
+        this.standings.moveTo(standing, (position + 1) | 0)
+      } else if (isClaim(state) && this.ahead(state, position) === 0) {
         if (isOwnerAlive(words, tagOf(state))) return UNDERWAY
         // R3: nobody has come round since.
         if (((load(words, this.tail) - position) | 0) > this.capacity) continue
