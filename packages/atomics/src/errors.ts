@@ -59,6 +59,13 @@ export class ValueTooLargeError extends HeddleError {
   }
 }
 
+/** The engine, or the page, has no memory that can be shared: the message says why and how to get it. */
+export class SharedMemoryError extends HeddleError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_NO_SHARED_MEMORY', message, options)
+  }
+}
+
 /** Memory of the region was overwritten by code that it did not belong to; `problems` has a sentence for each place found. */
 export class MemoryDamageError extends HeddleError {
   constructor(

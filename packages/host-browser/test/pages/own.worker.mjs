@@ -1,0 +1,12 @@
+// A worker that the page starts: it says who it is, takes a lock, and keeps it.
+import { announce } from '@heddle/browser'
+import { Mutex } from 'heddle'
+
+let guard
+addEventListener('message', async ({ data }) => {
+  if (data === 'close') return close()
+  await announce()
+  guard = Mutex.fromHandle(data).lock()
+  postMessage('holds')
+})
+export const held = () => guard

@@ -1,0 +1,2 @@
+import '@heddle/browser/worker'
+import './tasks.mjs'

@@ -1,0 +1,10 @@
+import { notify, sleepAsync, tasks } from 'heddle'
+
+export const work = tasks(import.meta.url, {
+  add: (a, b) => a + b,
+  async wakeLater(cell, ms) {
+    await sleepAsync(ms)
+    cell.store(1)
+    notify(cell)
+  },
+})
