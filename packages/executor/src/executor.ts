@@ -233,7 +233,9 @@ export class Executor {
    * @throws (as a rejection) as `spawn`, and while it waits the signal's reason and, after `timeout`, TimeoutError
    */
   async spawnAsync<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: CallOptions): Promise<JoinHandle<R>> {
-    await this.room(options)
+    const deadline = deadlineOf(options)
+    // Others may have taken the room in the meantime.
+    while (!this.submitter.hasRoom()) await this.waitForRoom(deadline, options?.signal)
     return this.spawn(task, args, options)
   }
 
@@ -242,18 +244,8 @@ export class Executor {
    * @throws (as a rejection) TimeoutError, the signal's reason
    */
   async room(options?: WaitOptions): Promise<void> {
-    const { submitter } = this
     const deadline = deadlineOf(options)
-    checkSignal(options?.signal)
-    while (!submitter.hasRoom()) {
-      await new Promise<void>((resolve, reject) => {
-        const stop = submitter.limit(deadline, options?.signal, reject)
-        submitter.onRoom(() => {
-          stop()
-          resolve()
-        })
-      })
-    }
+    if (!this.submitter.hasRoom()) await this.waitForRoom(deadline, options?.signal)
   }
 
   /** Starts workers until there are `count` (default and at most: the most that there may be); resolves when they take calls. */
@@ -406,6 +398,17 @@ export class Executor {
       throw new QueueFullError('as many calls wait for a worker as queueLimit allows: await executor.room() or spawnAsync(), or catch this error')
   }
 
+  private async waitForRoom(deadline: number, signal: WaitOptions['signal']): Promise<void> {
+    checkSignal(signal)
+    await new Promise<void>((resolve, reject) => {
+      const stop = this.submitter.limit(deadline, signal, reject)
+      this.submitter.onRoom(() => {
+        stop()
+        resolve()
+      })
+    })
+  }
+
   private spawnEach<T, R>(task: TaskRef<[T], R>, inputs: readonly T[]): JoinHandle<ChunkOutcome<R>> {
     const number = this.numberOf(task as unknown as TaskRef)
     const handle = new JoinHandle<ChunkOutcome<R>>(this.submitter, task.name)
@@ -451,10 +454,10 @@ export class Executor {
   private dispose(): void {
     const { crew, pool, submitter } = this
     if (pool.isDisposed) return
+    if (crew === undefined) return submitter.close()
     store(pool.words, pool.base + P_STATE, CLOSED)
-    if (crew !== undefined) refuseQueued(pool)
+    refuseQueued(pool)
     submitter.close()
-    if (crew === undefined) return
     crew.dispose()
     // Other agents may look at its words: the memory is theirs then, too.
     if (!hasOtherSubmitters(pool, submitter.number)) pool.dispose()

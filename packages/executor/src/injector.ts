@@ -107,13 +107,6 @@ export class Injector {
     }
   }
 
-  /** Whether there is an entry behind the one that `hasWork` saw. A hint. */
-  hasMore(): boolean {
-    const at = (this.head + 1) | 0
-    const seen = load(this.words, this.cells + (at & this.mask))
-    return ahead(seen, (at >>> this.bits) & 0xffff) === 0 && (seen & 0xffff) !== 0
-  }
-
   /** The next position worth looking at: the following one, or the shared hint when that is further. */
   private later(at: number, hint: typeof R_HEAD | typeof R_TAIL): number {
     const next = (at + 1) | 0

@@ -8,6 +8,7 @@ import type { PostedCall } from './protocol.js'
 import type { Queues } from './queues.js'
 import type { Submitter } from './submitter.js'
 import type { TaskTable } from './task-table.js'
+import { giveBackTo } from './wakeup.js'
 import { WorkerLoop } from './worker-loop.js'
 import { store } from '@heddle/atomics/ops'
 
@@ -56,7 +57,7 @@ export class LocalCrew implements Workforce {
       this.isClosed = true
       this.onClosed?.()
     }
-    this.loop = new WorkerLoop(pool, 0, queues, new Loader(table), table, () => undefined, closed, { local })
+    this.loop = new WorkerLoop(pool, 0, queues, new Loader(table), table, () => undefined, giveBackTo(pool, queues), closed, { local })
     submitter.onBlock = (slot) => {
       if (!this.loop.takeOver(slot))
         throw new DeadlockError('the task can not end while the only thread that could run it is blocked: use joinAsync, or an executor with workers')

@@ -32,8 +32,6 @@ export interface WorkSource {
   pop(): number
   /** Whether `pop` would find something. */
   hasWork(): boolean
-  /** Whether there is work for another worker behind what `hasWork` saw. A hint. */
-  hasMore(): boolean
 }
 
 /** One agent's access to all queues of a pool. */
@@ -86,17 +84,11 @@ export class Queues implements WorkSource {
     return this.hasStealable()
   }
 
-  hasMore(): boolean {
-    const { pool } = this
-    return this.rings[NORMAL_QUEUE]!.hasMore() || load(pool.words, pool.base + P_LEVELS) !== 0 || this.hasStealable()
-  }
-
   /** One queue of those that the pool's workers don't look at, as a source. */
   only(queue: number): WorkSource {
     return {
       pop: () => this.ringOf(queue)?.pop() ?? -1,
       hasWork: () => this.ringOf(queue)?.hasWork() === true,
-      hasMore: () => this.ringOf(queue)?.hasMore() === true,
     }
   }
 

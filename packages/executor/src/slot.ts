@@ -6,7 +6,7 @@
  *   FREE       nobody's call                                       its submitter: → QUEUED
  *   QUEUED     waits for a worker                                  a worker: → STARTED · its submitter: → FREE (cancelled) · a reaper: → CRASHED when
  *                                                                  nobody can run it any more
- *   CLAIMED    waits in a worker, which loads the task's module    the worker: → STARTED · its submitter: → FREE · a reaper: → QUEUED
+ *   CLAIMED    waits in a worker, which loads the task's module    the worker: → QUEUED, → STARTED when it fails · its submitter: → FREE · a reaper: → QUEUED
  *   STARTED    runs, or waits in the worker for something          the worker: → DONE, or → CLAIMED before user code ran · a reaper: → CRASHED
  *   DONE       the payload is the result                           its submitter: → FREE
  *   CRASHED    the worker died                                     its submitter: → FREE
@@ -83,7 +83,7 @@ export function refuse(words: Int32Array, index: number, worker: number): boolea
   if ((state & PHASE_MASK) !== QUEUED) return false
   return compareExchange(words, index, state, (state & GENERATION_MASK) | (worker << WORKER_SHIFT) | CRASHED) === state
 }
-/** CLAIMED by this worker → QUEUED, by a reaper; whether it was so. */
+/** CLAIMED by this worker → QUEUED, by the worker or a reaper; whether it was so. */
 export function giveBack(words: Int32Array, index: number, worker: number): boolean {
   const state = load(words, index)
   if ((state & PHASE_MASK) !== CLAIMED || workerOf(state) !== worker) return false

@@ -160,7 +160,7 @@ export class Submitter {
   }
 
   private tellRoom(): void {
-    for (const callback of this.roomWaiters.splice(0)) callback()
+    for (const callback of this.roomWaiters.splice(0)) this.onRoom(callback)
   }
 
   /** Calls a task. @throws NotShareableError @throws RegionFullError */

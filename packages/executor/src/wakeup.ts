@@ -2,7 +2,7 @@
  * Which worker is told of new work.
  *
  * Source     Go's scheduler (proc.go, "Worker thread parking/unparking"): a worker that looks for work counts as spinning; whoever
- *            adds work wakes a sleeper only when nobody spins, and the last one that stops spinning with work in hand wakes another.
+ *            adds work wakes a sleeper only when nobody spins, and who was woken or found work by spinning wakes another when there is more.
  * Layout     P_SPINNING, P_SLEEPING, P_WAKING  one bit for each worker
  * Invariants I1 A worker sets its own spinning and sleeping bits (P_SLEEPING; P_IDLE_BLOCKING for those that run blocking calls). A sleeper's is turned into a waking bit by whoever rings it: one wake for
  *               each sleep. The others are cleared by the worker itself, or by its reaper.
@@ -11,7 +11,8 @@
  *            cleared, then the queues are looked at. One of them sees the other.
  * Rejected   A count of spinners: a worker that dies while it is counted would keep everybody from waking anybody.
  */
-import { and, load, or } from '@heddle/atomics/ops'
+import { getHost } from '@heddle/park/internal'
+import { and, load, or, peek } from '@heddle/atomics/ops'
 import {
   HUNGRY_BLOCKING,
   HUNGRY_ISOLATED,
@@ -28,9 +29,12 @@ import {
   P_SLEEPING,
   P_SPINNING,
   P_WAKING,
+  queueOf,
+  T_TASK,
   WORKER_SET_WORDS,
 } from './layout.js'
 import { lowest, type Pool } from './pool.js'
+import type { Queues } from './queues.js'
 
 /**
  * After a call was added to a queue: wakes a worker that sleeps, unless one is looking already.
@@ -40,6 +44,19 @@ export function announceWork(pool: Pool, queue: number = NORMAL_QUEUE): number {
   if (queue < LEVEL_QUEUES) return isSpinning(pool) || wakeOne(pool) ? 0 : HUNGRY_POOL
   if (queue === ISOLATED_QUEUE) return HUNGRY_ISOLATED
   return wakeOne(pool, P_IDLE_BLOCKING) ? 0 : HUNGRY_BLOCKING
+}
+
+/** How a worker enters a call again that it had claimed, and now everybody may take. */
+export function giveBackTo(pool: Pool, queues: Pick<Queues, 'push'>): (slot: number) => void {
+  const giveBack = (slot: number): void => {
+    // Plain: the call waits, nobody changes what it is.
+    const queue = queueOf(peek(pool.words, pool.slotAt(slot) + T_TASK))
+    if (queues.push(queue, slot)) {
+      const hungry = announceWork(pool, queue)
+      if (hungry !== 0) callOwner(pool, hungry)
+    } else getHost().setTimer(() => giveBack(slot), 1)
+  }
+  return giveBack
 }
 
 /** Tells the agent that starts workers which kind is missing, once until it has seen to it. */
@@ -124,8 +141,7 @@ export function beginSpin(pool: Pool, worker: number, limit: number): boolean {
   return true
 }
 
-/** The worker no longer spins; whether nobody does now. */
-export function endSpin(pool: Pool, worker: number): boolean {
+/** The worker no longer spins. */
+export function endSpin(pool: Pool, worker: number): void {
   and(pool.words, pool.base + P_SPINNING + (worker >>> 5), ~(1 << (worker & 31)))
-  return !isSpinning(pool)
 }

@@ -12,6 +12,7 @@ import { Doorbell, getHost } from '@heddle/park/internal'
 import { exchange, get, load, now, pause, store } from '@heddle/atomics/ops'
 import type { WorkSource } from './queues.js'
 import {
+  BLOCKING_QUEUE,
   CLOSED,
   EACH,
   K_BELL,
@@ -20,7 +21,10 @@ import {
   K_FAILED,
   K_PARKED,
   K_RUNNING,
+  ISOLATED_QUEUE,
   LEVEL_QUEUES,
+  NORMAL_QUEUE,
+  P_IDLE_BLOCKING,
   P_LIMITED,
   P_SLEEPING,
   P_STATE,
@@ -37,50 +41,36 @@ import {
 import { CancelledError } from '@heddle/park'
 import { type Fiber, Scheduler } from '@heddle/scheduler'
 import { PREEMPTION, priorityOf } from '@heddle/scheduler/internal'
-import { type CurrentPool, currentPool } from './current.js'
+import { currentPool } from './current.js'
 import { callEach } from './each.js'
 import { WorkerCrashedError } from './errors.js'
 import { isGenerator, isPlain, isPromiseLike, type Loader } from './loader.js'
 import { isPosted, readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'
 import type { Pool } from './pool.js'
 import type { PostedCall } from './protocol.js'
-import { finish, holdBack, start, startClaimed } from './slot.js'
+import { finish, giveBack, holdBack, start, startClaimed } from './slot.js'
 import { LookBudget } from './spin-budget.js'
 import type { Submitter } from './submitter.js'
 import { TaskContext } from './task-context.js'
 import type { TaskTable } from './task-table.js'
 import type { TaskFunction } from './tasks.js'
-import { beginSpin, claimSleeper, endSpin, endWaking, isLighterIdle, setSleeping, wakeOne } from './wakeup.js'
+import { isSpent, type WorkerRole } from './worker-role.js'
+import { announceWork, beginSpin, callOwner, claimSleeper, endSpin, endWaking, isLighterIdle, setSleeping, wakeOne } from './wakeup.js'
 
 /** An uninterrupted run of tasks longer than this lets the event loop turn, in ms. */
 const TURN_MS = 2
-/** Tasks between two looks at the clock. */
+/** Tasks between two looks at the clock, at most. */
 const CLOCK_TASKS = 16
 const SPIN_LOOKS = 16
 /** How long a worker with async calls leaves new ones to workers that have fewer. */
 const GIVE_WAY_MS = 5
-/** Calls between two looks at the heap: a power of 2. */
-const HEAP_TASKS = 256
-
-/** What sets a worker apart from the others. */
-export interface WorkerRole {
-  /** It runs blocking calls, one at a time: word of the pool that has the set of those that sleep. */
-  readonly sleepers?: number
-  /** It runs one call and ends. */
-  readonly isFresh?: boolean
-  /** How many calls it runs before it retires. */
-  readonly afterTasks?: number | undefined
-  /** Its heap in MB, and how large it may grow before it retires. */
-  readonly heapMb?: (() => number) | undefined
-  readonly maxHeapMb?: number | undefined
-  /** Called when it takes no more calls. */
-  readonly onRetiring?: () => void
-  /** In an agent with code of its own: what is current while a function runs. */
-  readonly local?: CurrentPool
-}
+/** How long a worker that loads a module takes no other call. */
+const LOAD_PATIENCE_MS = 50
 
 /** A worker's main loop. */
 export class WorkerLoop {
+  private readonly queue: number
+  /** Word of the pool with the set of those workers of its kind that sleep. */
   private readonly sleepers: number
   /** It runs one call at a time. */
   private readonly takesOne: boolean
@@ -96,11 +86,19 @@ export class WorkerLoop {
   private scheduler: Scheduler | undefined
   /** When this worker began to leave calls to others; 0: it doesn't. */
   private gaveWayAt = 0
+  /** It was woken, or found what it looked for: see `passOn`. */
+  private passesOn = true
   private queued = false
   private sleeping = false
   private closed = false
   /** Calls that started here and wait for a promise. */
   private waiting = 0
+  /** Modules that are being loaded for a call, and whether that takes long. */
+  private loads = 0
+  private impatient = false
+  /** Slots of calls that wait for a module here. */
+  private readonly held = new Set<number>()
+  private impatience: (() => void) | undefined
   /** Calls that have started here. */
   private started = 0
   private readonly waitingCalls = new Set<TaskContext>()
@@ -123,11 +121,14 @@ export class WorkerLoop {
     private readonly table: TaskTable,
     /** This worker's own calls. */
     private readonly submitter: () => Submitter | undefined,
+    /** A call goes back to its queue. */
+    private readonly onGivenBack: (slot: number) => void,
     private readonly onClosed: () => void,
     private readonly role: WorkerRole = {},
   ) {
-    this.sleepers = role.sleepers ?? P_SLEEPING
-    this.takesOne = role.sleepers !== undefined || role.isFresh === true
+    this.queue = role.queue ?? NORMAL_QUEUE
+    this.sleepers = this.queue === BLOCKING_QUEUE ? P_IDLE_BLOCKING : P_SLEEPING
+    this.takesOne = this.queue >= LEVEL_QUEUES
     this.isLimited = load(pool.words, pool.base + P_LIMITED) !== 0
     this.record = pool.workerAt(number)
     this.bell = Doorbell.open(pool.region, () => this.rung())
@@ -177,6 +178,7 @@ export class WorkerLoop {
     this.lookAtCancels()
     if (!this.sleeping) return
     this.sleeping = false
+    this.passesOn = true
     claimSleeper(this.pool, this.number, this.sleepers)
     if (!this.queued) this.round()
   }
@@ -192,25 +194,34 @@ export class WorkerLoop {
     this.queued = false
     if (this.closed) return
     const { source } = this
-    let until = now() + TURN_MS
-    let count = 0
+    let begun = now()
+    let looked = begun
+    let stride = 1
+    let left = 1
     for (;;) {
       // What goes on by itself, and ends in `idle`.
-      if (this.retired || (this.takesOne && this.waiting > 0)) return this.publish()
+      if (this.retired || (this.takesOne && this.waiting > 0) || (this.loads > 0 && !this.impatient)) return this.publish()
       if (this.waiting > 0 && this.givesWay()) return
       const slot = source.pop()
       if (slot !== -1) {
         this.gaveWayAt = 0
+        if (this.passesOn) this.passOn()
         this.run(slot)
-        if (this.mayRetire()) this.retire()
-        else if ((++count & (CLOCK_TASKS - 1)) === 0 && now() > until) return this.later()
+        if (isSpent(this.role, this.started)) this.retire()
+        if (--left > 0) continue
+        // The clock is read after each long task, and after up to CLOCK_TASKS short ones.
+        const time = now()
+        if (time - begun > TURN_MS && !this.retired) return this.later()
+        stride = (time - looked) * 8 > TURN_MS ? 1 : Math.min(CLOCK_TASKS, stride * 2)
+        left = stride
+        looked = time
         continue
       }
       this.publish()
-      if (this.role.isFresh === true) return this.retire()
+      if (this.queue === ISOLATED_QUEUE) return this.retire()
       if (this.checkClosed()) return
       if (!this.spin()) break
-      until = now() + TURN_MS
+      begun = looked = now()
     }
     this.sleep()
   }
@@ -220,13 +231,6 @@ export class WorkerLoop {
     if (this.closed) return
     this.closed = true
     this.bell.close()
-  }
-
-  private mayRetire(): boolean {
-    const { isFresh, afterTasks, maxHeapMb, heapMb } = this.role
-    if (isFresh === true) return this.started > 0
-    if (afterTasks !== undefined && this.started >= afterTasks) return true
-    return maxHeapMb !== undefined && (this.started & (HEAP_TASKS - 1)) === 0 && heapMb !== undefined && heapMb() > maxHeapMb
   }
 
   /** Its retirement is known: nothing more will be posted here. */
@@ -291,14 +295,20 @@ export class WorkerLoop {
     if (found) this.budget.paid()
     else this.budget.failed()
     if (!found) setSleeping(this.pool, this.number, this.sleepers)
-    const last = endSpin(this.pool, this.number)
-    if (found && last) this.passOn()
+    endSpin(this.pool, this.number)
+    this.passesOn ||= found
     return found
   }
 
-  /** The last one to stop looking, with work in hand: when there is more of it, another one looks. */
+  /**
+   * With a call in hand, and others waiting: another worker looks. Whoever added them may have woken nobody, because this one was looking, and this
+   * one may be busy for long from now on.
+   */
   private passOn(): void {
-    if (this.pool.maxWorkers > 1 && this.source.hasMore()) wakeOne(this.pool)
+    this.passesOn = false
+    if (!this.source.hasWork()) return
+    const hungry = announceWork(this.pool, this.queue)
+    if (hungry !== 0) callOwner(this.pool, hungry)
   }
 
   private sleep(): void {
@@ -459,34 +469,69 @@ export class WorkerLoop {
     return fiber.joinAsync()
   }
 
-  /** The first call of a task loads its module as part of running it; those that come meanwhile are not started until it is there. */
+  /**
+   * The first call of a task loads its module as part of running it. Until it is there this worker takes no other call, since it would collect them
+   * faster than the others run them; unless that takes long: a module may never be there. Then calls of that module are held back, and given to everybody
+   * when it is.
+   */
   private load(slot: number, at: number, state: number, task: number): void {
     if (!this.loader.isLoading(task)) {
+      this.beginLoad()
       this.busy()
       this.loader.load(task).then(
         (fn) => {
+          this.endLoad()
           this.callUnlessCancelled(slot, at, state, fn)
           this.idle()
         },
         (error: unknown) => {
+          this.endLoad()
           this.fail(slot, at, state, error)
           this.idle()
         },
       )
       return
     }
-    const claimed = holdBack(this.pool.words, at + T_STATE, state)
+    const { words } = this.pool
+    const claimed = holdBack(words, at + T_STATE, state)
     if (claimed === 0) return
     this.busy()
-    const go = (end: (started: number) => void): void => {
-      const started = startClaimed(this.pool.words, at + T_STATE, claimed)
-      if (started !== 0) end(started)
-      this.idle()
-    }
+    this.held.add(slot)
     this.loader.load(task).then(
-      (fn) => go((started) => this.callUnlessCancelled(slot, at, started, fn)),
-      (error: unknown) => go((started) => this.fail(slot, at, started, error)),
+      () => {
+        this.release(slot)
+        this.idle()
+      },
+      (error: unknown) => {
+        this.held.delete(slot)
+        const started = startClaimed(words, at + T_STATE, claimed)
+        if (started !== 0) this.fail(slot, at, started, error)
+        this.idle()
+      },
     )
+  }
+
+  private beginLoad(): void {
+    if (this.loads++ > 0) return
+    this.impatience = getHost().setTimer(() => {
+      this.impatient = true
+      this.later()
+    }, LOAD_PATIENCE_MS)
+  }
+
+  /** A call that was held back is everybody's again. */
+  private release(slot: number): void {
+    if (this.held.delete(slot) && giveBack(this.pool.words, this.pool.slotAt(slot) + T_STATE, this.number)) this.onGivenBack(slot)
+  }
+
+  private endLoad(): void {
+    // Before the first call runs, which may take long.
+    for (const slot of [...this.held]) this.release(slot)
+    if (--this.loads > 0) return
+    this.impatience?.()
+    this.impatience = undefined
+    this.impatient = false
+    this.later()
   }
 
   private busy(): void {

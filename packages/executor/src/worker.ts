@@ -4,7 +4,7 @@ import { store } from '@heddle/atomics/ops'
 import type { Host } from '@heddle/park'
 import { Agent, getHost } from '@heddle/park/internal'
 import { currentPool } from './current.js'
-import { BLOCKING_QUEUE, ISOLATED_QUEUE, K_AGENT, K_PHASE, P_IDLE_BLOCKING, WORKER_READY } from './layout.js'
+import { BLOCKING_QUEUE, ISOLATED_QUEUE, K_AGENT, K_PHASE, WORKER_READY } from './layout.js'
 import { registerKinds } from './kinds.js'
 import { Loader } from './loader.js'
 import { Pool } from './pool.js'
@@ -12,7 +12,7 @@ import { Queues } from './queues.js'
 import { isLeave, isPostedCall, type Leave, type PostedCall, type WorkerData, type WorkerMessage } from './protocol.js'
 import { Submitter } from './submitter.js'
 import { TaskTable } from './task-table.js'
-import { callOwner } from './wakeup.js'
+import { callOwner, giveBackTo } from './wakeup.js'
 import { WorkerLoop } from './worker-loop.js'
 
 /**
@@ -40,22 +40,23 @@ export async function serveWorker(): Promise<void> {
     store(pool.words, record + K_AGENT, Agent.of(region).tag)
     const table = new TaskTable(pool)
     const loader = new Loader(table)
+    const own = kind === 'pool' ? undefined : kind === 'blocking' ? BLOCKING_QUEUE : ISOLATED_QUEUE
     const queues = new Queues(pool, kind === 'pool' ? number : -1)
     let submitter: Submitter | undefined
     const loop = new WorkerLoop(
       pool,
       number,
-      kind === 'pool' ? queues : queues.only(kind === 'blocking' ? BLOCKING_QUEUE : ISOLATED_QUEUE),
+      own === undefined ? queues : queues.only(own),
       loader,
       table,
       () => submitter,
+      giveBackTo(pool, queues),
       () => {
         say({ heddle: 'closed' })
         parent.close()
       },
       {
-        ...(kind === 'blocking' && { sleepers: P_IDLE_BLOCKING }),
-        isFresh: kind === 'isolated',
+        ...(own !== undefined && { queue: own }),
         ...recycle,
         heapMb: heapMb(getHost()),
         onRetiring: () => {

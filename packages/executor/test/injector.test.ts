@@ -44,13 +44,4 @@ describe('Injector', () => {
     expect(open().pop()).toBe(3)
     expect(late.pop()).toBe(-1)
   })
-
-  it('knows of a second entry', () => {
-    const [giver, taker] = [open(), open()]
-    expect(taker.hasMore()).toBe(false)
-    giver.push(1)
-    expect([taker.hasWork(), taker.hasMore()]).toEqual([true, false])
-    giver.push(2)
-    expect([taker.hasWork(), taker.hasMore()]).toEqual([true, true])
-  })
 })

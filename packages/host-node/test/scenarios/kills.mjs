@@ -46,10 +46,13 @@ try {
     }
   }
   // When something is lost, what there is.
-  setTimeout(() => {
-    console.error(`seed ${seed}: ${settled} of ${made} calls have ended`, JSON.stringify(executor.stats()))
-    process.exit(1)
-  }, 40_000).unref()
+  setTimeout(
+    () => {
+      console.error(`seed ${seed}: ${settled} of ${made} calls have ended`, JSON.stringify(executor.stats()))
+      process.exit(1)
+    },
+    rounds * 1000 + 20_000,
+  ).unref()
   const clients = Promise.all(Array.from({ length: 60 }, (_, i) => client(i)))
   for (let round = 0; round < rounds; round++) {
     const before = settled

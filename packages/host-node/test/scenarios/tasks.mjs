@@ -159,6 +159,47 @@ export const work = tasks(import.meta.url, {
     Executor.current().scope((scope) => {
       scope.spawn(work.loopUntilCancelled, [flag])
     }),
+  // Fork and join: a call for each half, down to one.
+  async tree(size) {
+    if (size === 1) return 1
+    const executor = Executor.current()
+    const [a, b] = await Promise.all([executor.run(work.tree, size >> 1), executor.run(work.tree, size - (size >> 1))])
+    return a + b
+  },
+  treeBlocking(size) {
+    if (size === 1) return 1
+    const left = Executor.current().spawn(work.treeBlocking, [size >> 1])
+    const right = work.treeBlocking.fn(size - (size >> 1))
+    return left.join() + right
+  },
+  // Waits, blocking its thread, until the other one has come.
+  meet(box) {
+    box.count.add(1)
+    while (box.count.load() < box.want);
+    return threadId
+  },
+  // Spawns calls that only another worker can run, and waits for them without letting go of its own.
+  feed(box) {
+    const executor = Executor.current()
+    for (let i = 0; i < 40; i++) executor.spawn(work.bump, [box]).detach()
+    while (box.count.load() < 40);
+    return threadId
+  },
+  async blocksElsewhere() {
+    const there = await Executor.current().spawnBlocking(work.thread, []).joinAsync()
+    return there !== threadId
+  },
+  bump(box) {
+    box.count.add(1)
+  },
+  order(box, mark) {
+    return [mark, box.count.add(1)]
+  },
+  thread: () => threadId,
+  remember() {
+    globalThis.remembered = (globalThis.remembered ?? 0) + 1
+    return globalThis.remembered
+  },
   self() {
     const { name, module, worker, isCancelled } = currentTask()
     return { name, module, worker, isCancelled }
