@@ -70,8 +70,7 @@ export class RangeRing<T> extends Ring<T> {
     const before = peek(words, state)
     if (before !== free(lap) && before !== vacant(lap)) return 0
     if (compareExchange(words, state, before, claimed(agent.tag, RESERVING, lap)) !== before) return 0
-    let count = 1
-    while (count < most && this.isFreeInTurn(state + count, lap)) count++
+    const count = this.freeInTurn(state, lap, most)
     try {
       bulk.write(this.slotsAt + index * this.stride, values, from, count)
     } catch {
@@ -102,7 +101,7 @@ export class RangeRing<T> extends Ring<T> {
     if (most < 2 || (before !== full(lap) && before !== inner(lap)) || peek(words, state + 1) !== inner(lap)) return 0
     if (compareExchange(words, state, before, claimed(agent.tag, GATHERING, lap)) !== before) return 0
     let count = 1
-    while (count < most && peek(words, state + count) === inner(lap)) count++
+    for (const inside = inner(lap); count < most && peek(words, state + count) === inside;) count++
     try {
       bulk.read(this.slotsAt + index * this.stride, into, to, count)
     } catch (error) {
@@ -116,10 +115,17 @@ export class RangeRing<T> extends Ring<T> {
     return count
   }
 
-  /** R4 */
-  private isFreeInTurn(state: number, lap: number): boolean {
-    const seen = peek(this.words, state)
-    return seen === vacant(lap) || (seen === free(lap) && load(this.words, state) === seen)
+  /** How many slots from `state` on are free, at most `most`; the first is (R4). */
+  private freeInTurn(state: number, lap: number, most: number): number {
+    const { words } = this
+    const inside = vacant(lap)
+    const outer = free(lap)
+    let count = 1
+    for (; count < most; count++) {
+      const seen = peek(words, state + count)
+      if (seen !== inside && (seen !== outer || load(words, state + count) !== outer)) break
+    }
+    return count
   }
 
   private moveOn(cursor: Cursor, hint: number, count: number): void {

@@ -58,7 +58,7 @@ import {
 } from './slot-state.js'
 
 /** How often a claim moves the hint on, in slots; a power of 2. */
-const HINT_EVERY = 16
+const HINT_EVERY = 64
 const MAX_CAPACITY = 1 << 24
 
 /** One agent's position at one end. */

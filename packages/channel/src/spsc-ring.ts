@@ -174,14 +174,13 @@ export class SpscRing<T> extends Ring<T> {
   private lookAhead(cursor: OwnCursor, stamp: (lap: number) => number, inside: (lap: number) => number): boolean {
     const { words, capacity } = this
     const { index, lap } = cursor
-    const ahead = Math.min(LOOK_AHEAD, capacity - index) - 1
-    if (ahead > 0 && load(words, this.states + index + ahead) === stamp(lap)) {
-      cursor.sure = ahead + 1
-      return true
-    }
+    const outer = stamp(lap)
     const here = load(words, this.states + index)
-    if (here !== stamp(lap) && here !== inside(lap)) return false
-    cursor.sure = 1
+    if (here !== outer && here !== inside(lap)) return false
+    const ahead = Math.min(LOOK_AHEAD, capacity - index) - 1
+    // The cheap look first: most often nothing is that far ahead when this end is the faster one.
+    const far = this.states + index + ahead
+    cursor.sure = ahead > 0 && peek(words, far) === outer && load(words, far) === outer ? ahead + 1 : 1
     return true
   }
 
@@ -191,13 +190,14 @@ export class SpscRing<T> extends Ring<T> {
     const state = this.states + cursor.index
     const outer = stamp(cursor.lap)
     const inner = inside(cursor.lap)
-    if (cursor.sure < most && load(words, state + most - 1) === outer) cursor.sure = most
-    while (cursor.sure < most) {
-      const seen = peek(words, state + cursor.sure)
-      if (seen !== inner && (seen !== outer || load(words, state + cursor.sure) !== outer)) break
-      cursor.sure++
+    let { sure } = cursor
+    if (sure < most && load(words, state + most - 1) === outer) sure = most
+    for (; sure < most; sure++) {
+      const seen = peek(words, state + sure)
+      if (seen !== inner && (seen !== outer || load(words, state + sure) !== outer)) break
     }
-    return Math.min(cursor.sure, most)
+    cursor.sure = sure
+    return Math.min(sure, most)
   }
 
   private moveOn(cursor: OwnCursor, hint: number, count: number): void {
