@@ -1,5 +1,6 @@
 /** `@heddle/channel`: numbers through channels. */
 import { type Suite } from '../src/suite.js'
+import { flavors, latest, toOne } from './channel/flavors.js'
 import { same, threads } from './channel/through.js'
 
-export const suite: Suite = { name: 'channel', cases: [same, threads] }
+export const suite: Suite = { name: 'channel', cases: [same, threads, flavors, latest, toOne] }
