@@ -6,4 +6,3 @@ export interface Runtime {
 export function nodeRuntime(path?: string): Runtime
 export function denoRuntime(): Runtime | undefined
 export function bunRuntime(): Runtime | undefined
-export function otherNodes(): (Runtime & { readonly label: string })[]

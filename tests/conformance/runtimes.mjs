@@ -1,5 +1,5 @@
 /** Which runtimes there are on this machine, and how a module is run on each. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,16 +36,4 @@ export function bunRuntime() {
   const os = platform === 'win32' ? 'windows' : platform
   const path = binary('bun', [`@oven/bun-${os}-${cpu}`, `@oven/bun-${os}-${cpu}-baseline`], `bin/bun${exe}`)
   return path && { host: 'bun', command: path, args: [] }
-}
-
-/** The Nodes that `npm run test:runtimes` has installed: { label, ...runtime }. */
-export function otherNodes() {
-  const folder = join(here, '.runtimes', 'node_modules')
-  if (!existsSync(folder)) return []
-  return readdirSync(folder)
-    .filter((name) => /^node-\d+$/.test(name))
-    .map((name) => ({
-      label: `Node ${JSON.parse(readFileSync(join(folder, name, 'package.json'), 'utf8')).version}`,
-      ...nodeRuntime(join(folder, name, 'bin', 'node')),
-    }))
 }
