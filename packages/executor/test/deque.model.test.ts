@@ -6,7 +6,7 @@ import { Deque, LOST } from '../src/deque.js'
 import { D_CELLS } from '../src/layout.js'
 
 const full = process.env['HEDDLE_MODEL_FULL'] === '1'
-const options: ModelOptions = { regionBytes: 1 << 18, preemptions: full ? 4 : 2, maxTime: full ? 600_000 : 8000 }
+const options: ModelOptions = { regionBytes: 1 << 18, preemptions: full ? 4 : 2 }
 
 /** A deque of 2 cells. */
 const BITS = 1

@@ -11,7 +11,7 @@ import { cancel, crash, CRASHED, DONE, enqueue, finish, FREE, giveBack, holdBack
 import { announceWork, claimSleeper, endSpin, beginSpin, setSleeping } from '../src/wakeup.js'
 
 const full = process.env['HEDDLE_MODEL_FULL'] === '1'
-const options: ModelOptions = { regionBytes: 1 << 18, preemptions: full ? 3 : 2, maxTime: full ? 600_000 : 8000 }
+const options: ModelOptions = { regionBytes: 1 << 18, preemptions: full ? 3 : 2 }
 
 /** A queue of 2 cells. */
 const BITS = 1
