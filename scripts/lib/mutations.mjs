@@ -68,10 +68,10 @@ export const mutations = [
     title: 'a promise with a time limit',
   },
   {
-    name: 'park: a promise whose signal fires does not leave the queue',
+    name: 'park: a signal ends a wait that was claimed',
     file: 'packages/park/src/operation.ts',
     from: '      if (cancel(words, operation.record)) {\n        operation.abandon()\n        if (!aborted',
-    to: '      if (cancel(words, operation.record)) {\n        if (!aborted',
+    to: '      cancel(words, operation.record)\n      {\n        operation.abandon()\n        if (!aborted',
     test: 'packages/park/test/limits.model.test.ts',
     title: 'a promise with a signal',
   },

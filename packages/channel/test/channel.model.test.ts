@@ -211,7 +211,7 @@ test('a sender dies anywhere: the receiver behind it gets what others send', () 
         expect([...receiver.result, ...left(ends.rx)].filter((value) => value === 1)).toEqual([1])
       }
     },
-    { preemptions: full ? 1 : 0, deaths: true },
+    { preemptions: 0, deaths: true },
   )
 })
 
@@ -249,6 +249,6 @@ test('a receiver dies anywhere: the sender that waits for room goes on', () => {
         expect(got).toEqual([...got].sort())
       }
     },
-    { preemptions: full ? 1 : 0, deaths: true },
+    { preemptions: 0, deaths: true },
   )
 })

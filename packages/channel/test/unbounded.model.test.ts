@@ -12,7 +12,7 @@ const full = process.env['HEDDLE_MODEL_FULL'] === '1'
 const reports: Report[] = []
 
 function run(name: string, body: Parameters<typeof model>[1], options: ModelOptions): void {
-  reports.push(model(name, body, { regionBytes: 1 << 18, maxTime: full ? 600_000 : 1200, ...options }))
+  reports.push(model(name, body, { regionBytes: 1 << 18, ...options }))
 }
 
 afterAll(() => {
@@ -66,7 +66,7 @@ describe.each([
         }, ready(region))
         return () => expect(receiver.result).toEqual([1, 2, 3])
       },
-      { preemptions: full ? 3 : 2 },
+      { preemptions: full ? 2 : 1 },
     )
   })
 
@@ -90,7 +90,7 @@ describe.each([
           expect(got.filter((value) => value >= 20)).toEqual([20, 21])
         }
       },
-      { preemptions: full ? 3 : 2 },
+      { preemptions: full ? 2 : 1 },
     )
   })
 
@@ -115,7 +115,7 @@ describe.each([
           expect(receiver.result).toEqual(sender.result === 'sent' ? [7] : [])
         }
       },
-      { preemptions: full ? 4 : 3 },
+      { preemptions: full ? 2 : 1 },
     )
   })
 
@@ -135,7 +135,7 @@ describe.each([
         spawn(() => ends.tx.send(1), ready(region))
         return () => expect(receiver.result).toBe(1)
       },
-      { preemptions: full ? 3 : 2, timeouts: true },
+      { preemptions: full ? 2 : 1, timeouts: true },
     )
   })
 
@@ -169,8 +169,7 @@ describe.each([
         spawn(() => reap(Agent.of(region), ownerId(victim), 0), { ...ready(region), mortal: false, reaper: true })
         return () => expect(receiver.result.filter((value) => value === 1)).toEqual([1])
       },
-      // Without races: park's reaper looks at a record whose owner goes on meanwhile.
-      { preemptions: full ? 2 : 1, deaths: true, races: false },
+      { preemptions: 0, deaths: true, ...(full ? {} : { maxExecutions: 600 }) },
     )
   })
 })
@@ -192,7 +191,7 @@ describe('unbounded', () => {
           expect([...receivers.flatMap(({ result }) => result), ...left(rx)].sort()).toEqual([0, 1, 2, 3, 4])
         }
       },
-      { preemptions: full ? 3 : 2 },
+      { preemptions: full ? 2 : 1 },
     )
   })
 
@@ -218,7 +217,7 @@ describe('unbounded', () => {
           expect(new Set(all).size).toBe(40)
         }
       },
-      { preemptions: full ? 3 : 2, maxSteps: 20_000 },
+      { preemptions: full ? 2 : 1, maxSteps: 20_000 },
     )
   })
 })

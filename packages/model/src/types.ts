@@ -93,7 +93,7 @@ export interface ModelOptions {
   schedules?: 'dpor' | 'full' | 'random' | 'pct'
   /**
    * Remember states, and don't explore again what was explored from one. Default false: it pays where many orders end in the same state,
-   * and costs a third of the speed and some 200 bytes a state (at most 2^20 are remembered). What outlives a thread other than in shared
+   * and costs time and memory for each (at most 2^20 are remembered). What outlives a thread other than in shared
    * memory and in results, such as the order of effects, is not a part of the state.
    */
   cache?: boolean
