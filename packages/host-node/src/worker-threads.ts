@@ -78,6 +78,7 @@ export function workerThreadsHost(name: string, workerModule: URL): WorkerThread
         if (--holds === 0) keeper?.unref()
       }
     },
+    heapBytes: () => process.memoryUsage().heapUsed,
     publish(event, detail) {
       const channel = diagnostics(event)
       if (channel.hasSubscribers) channel.publish(detail)
