@@ -32,7 +32,8 @@ export default defineConfig({
         extends: true,
         resolve: { conditions: model },
         ssr: { resolve: { conditions: model } },
-        test: { name: 'model', include: ['packages/**/*.model.test.ts'], exclude: never },
+        // A model computes all the while: on a slow machine several times as long as on ours.
+        test: { name: 'model', include: ['packages/**/*.model.test.ts'], exclude: never, testTimeout: 300_000 },
       },
       {
         extends: true,
