@@ -265,7 +265,7 @@ describe('models', () => {
           expect(receiver.result).toBe(sender.result ? 2 : 1)
         }
       },
-      { preemptions: 0, deaths: true, ...(full ? {} : { maxExecutions: 600 }) },
+      { preemptions: 0, deaths: true, ...(full ? {} : { maxExecutions: 300 }) },
       false,
     )
   })

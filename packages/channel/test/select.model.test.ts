@@ -116,7 +116,7 @@ test('a select that dies anywhere: who waits behind it is served', () => {
         expect([1, 2]).toContain(receiving.result)
       }
     },
-    { preemptions: 0, deaths: true, ...(full ? {} : { maxExecutions: 600 }) },
+    { preemptions: 0, deaths: true, ...(full ? {} : { maxExecutions: 300 }) },
     full,
   )
 })
