@@ -97,6 +97,19 @@ var works = map[string]func(n int) int{
 			mutex.Unlock()
 		})
 	},
+	// Two goroutines of one thread: each finds the mutex held, and is woken.
+	"hand-over": func(n int) int {
+		runtime.GOMAXPROCS(1)
+		var mutex sync.Mutex
+		return two(n, func(half int, _ int) {
+			for i := 0; i < half; i++ {
+				mutex.Lock()
+				count++
+				runtime.Gosched()
+				mutex.Unlock()
+			}
+		})
+	},
 	"condition": func(n int) int {
 		var mutex sync.Mutex
 		changed := sync.NewCond(&mutex)

@@ -36,6 +36,7 @@ export function goContender(
 ): Contender<never> {
   return contender({
     name,
+    external: true,
     unavailable: () => (goVersion() === undefined ? 'go is not installed' : undefined),
     setup: () => {
       const folder = mkdtempSync(join(tmpdir(), 'heddle-go-'))

@@ -33,7 +33,8 @@ export async function measure(benchCase: Case, names: readonly string[], effort:
 }
 
 /** Work on one thread, by tinybench: median over runs of many iterations, so that the clock's cost and resolution don't matter. */
-async function measureTogether(contenders: readonly AnyContender[], iterations: number, effort: Effort): Promise<Sample> {
+async function measureTogether(all: readonly AnyContender[], iterations: number, effort: Effort): Promise<Sample> {
+  const contenders = all.filter(({ external }) => external !== true)
   const bench = new Bench({ time: effort.time, warmupTime: effort.warmup, throws: true })
   const states = await Promise.all(contenders.map((contender) => contender.setup?.()))
   const failures: Error[] = []
@@ -60,12 +61,14 @@ async function measureTogether(contenders: readonly AnyContender[], iterations: 
   await bench.run()
   for (const [i, contender] of contenders.entries()) await contender.teardown?.(states[i])
   if (failures[0] !== undefined) throw failures[0]
-  return Object.fromEntries(
+  const sample = Object.fromEntries(
     bench.tasks.map((task) => {
       if (task.result.state !== 'completed') throw new Error(`'${task.name}' did not complete: ${task.result.state}`)
       return [task.name, (task.result.latency.p50 * 1e6) / iterations]
     }),
   )
+  for (const contender of all) if (contender.external === true) Object.assign(sample, await measureAlone(contender, iterations, effort))
+  return sample
 }
 
 /** Makes tinybench take a result's own duration for the run's. */

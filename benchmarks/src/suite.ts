@@ -9,6 +9,8 @@ export interface Contender<State = unknown, Result = unknown> {
   readonly name: string
   /** What it must reach: at most this many times the floor, or at most so many nanoseconds. */
   readonly target?: { readonly ratio: number } | { readonly ns: number }
+  /** Runs another program for each run, which times itself: few runs do, and nothing of it warms up here. */
+  readonly external?: boolean
   /** Why it can't run here, if so: it is left out, with that line. */
   unavailable?(): string | undefined
   /** Everything that is not to be measured. */

@@ -2,8 +2,10 @@
 import { AtomicInt32, Region } from '@heddle/atomics'
 import { Mutex, ReentrantMutex, RwLock, Semaphore, SpinMutex } from '@heddle/sync'
 import { Mutex as AsyncMutex } from 'async-mutex'
+import { goContender } from '../../src/go.js'
 import { type Case, contender, expectEqual } from '../../src/suite.js'
 import { bareWord, ITERATIONS, lockPair } from '../atomics/bare.js'
+import { rivalMutex } from './rival.js'
 
 const FLOOR = 'bare compareExchange + exchange'
 
@@ -133,6 +135,21 @@ export const locks: Case = {
       },
       check: all,
     }),
+    contender({
+      name: 'multithreading, blockingLock + dispose',
+      setup: () => rivalMutex(),
+      run: (mutex, n) => {
+        let taken = 0
+        for (let i = 0; i < n; i++) {
+          const guard = mutex.blockingLock()
+          taken++
+          guard.dispose()
+        }
+        return taken
+      },
+      check: all,
+    }),
+    goContender('Go sync.Mutex', 'sync', (n) => n, 1000, ['uncontended']),
   ],
 }
 
@@ -183,6 +200,20 @@ export const promises: Case = {
       check: all,
     }),
     contender({
+      name: 'RwLock.readAsync + release',
+      setup: () => new RwLock({ region: region() }),
+      run: async (lock, n) => {
+        let taken = 0
+        for (let i = 0; i < n; i++) {
+          const guard = await lock.readAsync()
+          if (guard.held) taken++
+          guard.release()
+        }
+        return taken
+      },
+      check: all,
+    }),
+    contender({
       name: 'async-mutex acquire + release',
       setup: () => new AsyncMutex(),
       run: async (mutex, n) => {
@@ -191,6 +222,20 @@ export const promises: Case = {
           const release = await mutex.acquire()
           if (mutex.isLocked()) taken++
           release()
+        }
+        return taken
+      },
+      check: all,
+    }),
+    contender({
+      name: 'multithreading, lock + dispose',
+      setup: () => rivalMutex(),
+      run: async (mutex, n) => {
+        let taken = 0
+        for (let i = 0; i < n; i++) {
+          const guard = await mutex.lock()
+          taken++
+          guard.dispose()
         }
         return taken
       },
