@@ -15,20 +15,13 @@ import {
   CLOSED,
   EACH,
   ISOLATED_QUEUE,
-  K_COMPLETED,
-  K_FAILED,
-  K_PARKED,
-  K_PHASE,
-  K_RUNNING,
   LEVEL_QUEUES,
   MAX_WORKERS,
   P_STATE,
   postedTo,
   QUEUE_SHIFT,
   queueOf,
-  T_STATE,
   TASK_MASK,
-  WORKER_READY,
 } from './layout.js'
 import { assertNotLoading } from './loader.js'
 import { LocalCrew, type Workforce } from './local-crew.js'
@@ -36,39 +29,14 @@ import { mapTask, type MapOptions } from './map.js'
 import { type CallOptions, type ExecutorOptions, settingsOf, type ShutdownOptions } from './options.js'
 import { Pool } from './pool.js'
 import { Queues } from './queues.js'
-import { forEachSlot, hasOtherSubmitters, refuseQueued } from './reaper.js'
+import { hasOtherSubmitters, refuseQueued } from './reaper.js'
+import { type ExecutorStats, statsOf } from './stats.js'
 import { runScope, type Scope, type ScopeOptions } from './scope.js'
 import { checkSignal } from './signal.js'
-import { phaseOf, QUEUED, STARTED } from './slot.js'
 import { type Call, Submitter } from './submitter.js'
 import { TaskTable } from './task-table.js'
 import { isTaskRef, type TaskRef } from './tasks.js'
 import { callOwner } from './wakeup.js'
-
-/** One worker's figures. */
-export interface WorkerStats {
-  readonly id: number
-  readonly name: string
-  readonly state: 'starting' | 'ready'
-  /** Calls that ended with a result there, and those that ended with an error. */
-  readonly completed: number
-  readonly failed: number
-  /** Async calls that wait there now. */
-  readonly waiting: number
-  /** How often it went to sleep. */
-  readonly parked: number
-}
-
-/** An executor's figures, as of now. */
-export interface ExecutorStats {
-  readonly workers: readonly WorkerStats[]
-  /** Calls of all agents that wait for a worker, and that have started. */
-  readonly queued: number
-  readonly running: number
-  /** Calls of this agent that have ended. */
-  readonly completed: number
-  readonly failed: number
-}
 
 let captured: { resolve: (value: never) => void; reject: (error: unknown) => void } | undefined
 const capture = (resolve: (value: never) => void, reject: (error: unknown) => void): void => {
@@ -312,28 +280,7 @@ export class Executor {
 
   /** Figures, as of now. Looks at every slot in use: for people and tests, not for each call. */
   stats(): ExecutorStats {
-    const { pool, crew, submitter } = this
-    const { words } = pool
-    let queued = submitter.overflowing
-    let running = 0
-    forEachSlot(pool, (_, at) => {
-      const phase = phaseOf(load(words, at + T_STATE))
-      if (phase === QUEUED) queued++
-      else if (phase === STARTED) running++
-    })
-    const workers = (crew?.numbers() ?? []).map((id): WorkerStats => {
-      const record = pool.workerAt(id)
-      return {
-        id,
-        name: crew!.nameOf(id),
-        state: load(words, record + K_PHASE) === WORKER_READY ? 'ready' : 'starting',
-        completed: load(words, record + K_COMPLETED),
-        failed: load(words, record + K_FAILED),
-        waiting: load(words, record + K_RUNNING),
-        parked: load(words, record + K_PARKED),
-      }
-    })
-    return { workers, queued, running, completed: submitter.completed, failed: submitter.failed }
+    return statsOf(this.pool, this.submitter, this.crew)
   }
 
   /**

@@ -3,6 +3,8 @@
  * All indexes are in 32-bit words; `P_*` relative to the pool's start, the others relative to their record.
  */
 
+import { HISTOGRAM_WORDS } from './histogram.js'
+
 // The pool's own words. What different agents write lies in different cache lines.
 /** CLOSED, or 0. */
 export const P_STATE = 1
@@ -61,7 +63,10 @@ export const D_TOP = 0
 export const D_BOTTOM = 16
 export const D_CELLS = 32
 export const DEQUE_BITS = 8
-export const DEQUE_WORDS = D_CELLS + (1 << DEQUE_BITS)
+/** Behind the cells: histograms of how long calls waited for this worker, and ran there. */
+export const D_WAIT_TIMES = D_CELLS + (1 << DEQUE_BITS)
+export const D_RUN_TIMES = D_WAIT_TIMES + HISTOGRAM_WORDS
+export const DEQUE_WORDS = D_RUN_TIMES + HISTOGRAM_WORDS
 /** Twice the slots, so that entries repeated after a crash still fit. */
 export const RING_BITS = 16
 export const RING_CELLS = 1 << RING_BITS
@@ -101,6 +106,8 @@ export const K_AGENT = 7
 
 /** 1: a call that runs there was asked to end. Set by its submitter before it rings, cleared by the worker. */
 export const K_CANCELS = 8
+/** How many calls it has stolen. Written by the worker alone. */
+export const K_STOLEN = 10
 /** Word index of its deque; 0: none. Stays when the worker ends, for the next of its number. */
 export const K_DEQUE = 9
 
@@ -159,9 +166,20 @@ export const T_BLOCK = 4
 export const T_BLOCK_BYTES = 5
 /** The submitter's number. Written when the chunk is taken. */
 export const T_SUBMITTER = 6
-/** CANCEL_REQUESTED, or 0. Written by the submitter alone: 0 before the call is queued. */
+/**
+ * Bit 0 CANCEL_REQUESTED · bits 1–31, for a call whose times are measured: when it was submitted, see `stamp`. Written by the submitter alone: bit 0 is
+ * 0 when the call is queued.
+ */
 export const T_CANCEL = 7
 export const CANCEL_REQUESTED = 1
+/** What T_CANCEL is for a call that is submitted at `ms`: not 0, and comparable for 17 minutes. */
+export function stamp(ms: number): number {
+  return (Math.floor(ms * 1000) | 1) << 1
+}
+/** µs since a stamp. */
+export function sinceStamp(stamped: number, ms: number): number {
+  return ((stamp(ms) - (stamped & ~CANCEL_REQUESTED)) | 0) >> 1
+}
 /** The payload, when it is small. At a multiple of 8 bytes. */
 export const T_INLINE = 8
 export const INLINE_BYTES = (SLOT_WORDS - T_INLINE) * 4

@@ -32,12 +32,16 @@ export interface WorkSource {
   pop(): number
   /** Whether `pop` would find something. */
   hasWork(): boolean
+  /** How many calls it took from other workers. */
+  readonly stolen?: number
 }
 
 /** One agent's access to all queues of a pool. */
 export class Queues implements WorkSource {
   private readonly rings: (Injector | undefined)[] = []
   private readonly deques: (Deque | undefined)[] = []
+  /** How many calls this worker has stolen. */
+  stolen = 0
   private turn = 0
   /** Whether this worker's bit in P_STEALABLE is set. */
   private marked = false
@@ -185,10 +189,12 @@ export class Queues implements WorkSource {
     let first = deque.steal()
     while (first === LOST) first = deque.steal()
     if (first === EMPTY) return -1
+    this.stolen++
     for (let n = Math.min(STEAL_MOST, deque.length) >>> 1; n > 0; n--) {
       const slot = deque.steal()
       // There is room: a worker steals when its own deque is empty.
       if (slot < 0 || !this.pushOwn(slot)) break
+      this.stolen++
     }
     return first
   }

@@ -30,6 +30,7 @@ import {
   S_OWNER,
   S_ROOT,
   S_WANTS_ROOM,
+  stamp,
   T_CANCEL,
   T_STATE,
   T_TASK,
@@ -61,6 +62,8 @@ interface Waiting {
   readonly args: EncodedValue
 }
 
+/** One of so many calls is measured: a power of 2. */
+const SAMPLE = 16
 /** Looks in one microtask. */
 const LOOKS = 24
 /** A turn of microtasks longer than this lets the event loop run, in ms. */
@@ -85,6 +88,7 @@ export class Submitter {
 
   /** Open calls that are detached. */
   private background = 0
+  private submitted = 0
   private readonly record: number
   private readonly bell: Doorbell
   private readonly calls: (Call | undefined)[] = []
@@ -382,7 +386,7 @@ export class Submitter {
     this.calls[slot] = call
     // Plain: the slot is this submitter's until it is queued.
     set(words, at + T_TASK, task)
-    set(words, at + T_CANCEL, 0)
+    set(words, at + T_CANCEL, (++this.submitted & (SAMPLE - 1)) === 0 ? stamp(now()) : 0)
     enqueue(words, at + T_STATE, this.generations[slot]!)
     this.enter(slot, queueOf(task))
   }

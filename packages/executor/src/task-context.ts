@@ -2,7 +2,7 @@
 import { CancelledError } from '@heddle/park'
 import { currentFiber, type Fiber, type Priority } from '@heddle/scheduler'
 import { load } from '@heddle/atomics/ops'
-import { T_CANCEL } from './layout.js'
+import { CANCEL_REQUESTED, T_CANCEL } from './layout.js'
 import { currentPool } from './current.js'
 import type { TaskName } from './task-table.js'
 
@@ -47,7 +47,7 @@ export class TaskContext implements CurrentTask {
   }
 
   get isCancelled(): boolean {
-    return load(this.words, this.at + T_CANCEL) !== 0
+    return (load(this.words, this.at + T_CANCEL) & CANCEL_REQUESTED) !== 0
   }
 
   get signal(): AbortSignal {

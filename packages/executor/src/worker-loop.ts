@@ -9,11 +9,13 @@
  *            tasks that wait go on.
  */
 import { Doorbell, getHost } from '@heddle/park/internal'
-import { exchange, get, load, now, pause, store } from '@heddle/atomics/ops'
+import { exchange, get, load, now, pause, peek, store } from '@heddle/atomics/ops'
 import type { WorkSource } from './queues.js'
 import {
   BLOCKING_QUEUE,
+  CANCEL_REQUESTED,
   CLOSED,
+  K_STOLEN,
   EACH,
   K_BELL,
   K_CANCELS,
@@ -46,7 +48,9 @@ import { callEach } from './each.js'
 import { WorkerCrashedError } from './errors.js'
 import { isGenerator, isPlain, isPromiseLike, type Loader } from './loader.js'
 import { isPosted, readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'
+import { LoadGate } from './load-gate.js'
 import type { Pool } from './pool.js'
+import { Sampler } from './sampler.js'
 import type { PostedCall } from './protocol.js'
 import { finish, giveBack, holdBack, start, startClaimed } from './slot.js'
 import { LookBudget } from './spin-budget.js'
@@ -64,8 +68,6 @@ const CLOCK_TASKS = 16
 const SPIN_LOOKS = 16
 /** How long a worker with async calls leaves new ones to workers that have fewer. */
 const GIVE_WAY_MS = 5
-/** How long a worker that loads a module takes no other call. */
-const LOAD_PATIENCE_MS = 50
 
 /** A worker's main loop. */
 export class WorkerLoop {
@@ -93,14 +95,10 @@ export class WorkerLoop {
   private closed = false
   /** Calls that started here and wait for a promise. */
   private waiting = 0
-  /** Modules that are being loaded for a call, and whether that takes long. */
-  private loads = 0
-  private impatient = false
-  /** Slots of calls that wait for a module here. */
-  private readonly held = new Set<number>()
-  private impatience: (() => void) | undefined
   /** Calls that have started here. */
   private started = 0
+  private readonly sampler: Sampler
+  private readonly gate: LoadGate
   private readonly waitingCalls = new Set<TaskContext>()
   /** Word index of the slot whose function runs now; 0: none does. */
   private at = 0
@@ -126,6 +124,11 @@ export class WorkerLoop {
     private readonly onClosed: () => void,
     private readonly role: WorkerRole = {},
   ) {
+    this.sampler = new Sampler(pool, number)
+    const giveBackCall = (slot: number): void => {
+      if (giveBack(pool.words, pool.slotAt(slot) + T_STATE, number)) this.onGivenBack(slot)
+    }
+    this.gate = new LoadGate(() => this.later(), giveBackCall)
     this.queue = role.queue ?? NORMAL_QUEUE
     this.sleepers = this.queue === BLOCKING_QUEUE ? P_IDLE_BLOCKING : P_SLEEPING
     this.takesOne = this.queue >= LEVEL_QUEUES
@@ -159,7 +162,7 @@ export class WorkerLoop {
 
   /** At a safepoint outside of fibers. */
   private look(): boolean {
-    if (this.at === 0 || this.told || load(this.pool.words, this.at + T_CANCEL) === 0) return false
+    if (this.at === 0 || this.told || (load(this.pool.words, this.at + T_CANCEL) & CANCEL_REQUESTED) === 0) return false
     this.told = true
     this.context()!.throwIfCancelled()
     return false
@@ -200,7 +203,7 @@ export class WorkerLoop {
     let left = 1
     for (;;) {
       // What goes on by itself, and ends in `idle`.
-      if (this.retired || (this.takesOne && this.waiting > 0) || (this.loads > 0 && !this.impatient)) return this.publish()
+      if (this.retired || (this.takesOne && this.waiting > 0) || this.gate.isClosed) return this.publish()
       if (this.waiting > 0 && this.givesWay()) return
       const slot = source.pop()
       if (slot !== -1) {
@@ -340,6 +343,8 @@ export class WorkerLoop {
     const { words } = this.pool
     store(words, this.record + K_COMPLETED, this.completed)
     store(words, this.record + K_FAILED, this.failed)
+    const { stolen } = this.source
+    if (stolen !== undefined) store(words, this.record + K_STOLEN, stolen)
   }
 
   private run(slot: number): void {
@@ -349,6 +354,9 @@ export class WorkerLoop {
     if (state === 0) return
     this.started++
     // Plain: the slot is this worker's from STARTED to DONE.
+    // Plain: its submitter may set a bit at the same time, which makes no difference to the time.
+    const stamped = peek(pool.words, at + T_CANCEL)
+    if (stamped >>> 1 !== 0) this.sampler.begin(slot, stamped)
     if (this.isLimited) this.tellRoom(get(pool.words, at + T_SUBMITTER))
     const task = get(pool.words, at + T_TASK) & TASK_MASK
     const fn = this.loader.loaded(task)
@@ -469,23 +477,19 @@ export class WorkerLoop {
     return fiber.joinAsync()
   }
 
-  /**
-   * The first call of a task loads its module as part of running it. Until it is there this worker takes no other call, since it would collect them
-   * faster than the others run them; unless that takes long: a module may never be there. Then calls of that module are held back, and given to everybody
-   * when it is.
-   */
+  /** The first call of a task loads its module as part of running it; see load-gate.ts for those that come meanwhile. */
   private load(slot: number, at: number, state: number, task: number): void {
     if (!this.loader.isLoading(task)) {
-      this.beginLoad()
+      this.gate.begin()
       this.busy()
       this.loader.load(task).then(
         (fn) => {
-          this.endLoad()
+          this.gate.end()
           this.callUnlessCancelled(slot, at, state, fn)
           this.idle()
         },
         (error: unknown) => {
-          this.endLoad()
+          this.gate.end()
           this.fail(slot, at, state, error)
           this.idle()
         },
@@ -496,42 +500,19 @@ export class WorkerLoop {
     const claimed = holdBack(words, at + T_STATE, state)
     if (claimed === 0) return
     this.busy()
-    this.held.add(slot)
+    this.gate.hold(slot)
     this.loader.load(task).then(
       () => {
-        this.release(slot)
+        this.gate.release(slot)
         this.idle()
       },
       (error: unknown) => {
-        this.held.delete(slot)
+        this.gate.forget(slot)
         const started = startClaimed(words, at + T_STATE, claimed)
         if (started !== 0) this.fail(slot, at, started, error)
         this.idle()
       },
     )
-  }
-
-  private beginLoad(): void {
-    if (this.loads++ > 0) return
-    this.impatience = getHost().setTimer(() => {
-      this.impatient = true
-      this.later()
-    }, LOAD_PATIENCE_MS)
-  }
-
-  /** A call that was held back is everybody's again. */
-  private release(slot: number): void {
-    if (this.held.delete(slot) && giveBack(this.pool.words, this.pool.slotAt(slot) + T_STATE, this.number)) this.onGivenBack(slot)
-  }
-
-  private endLoad(): void {
-    // Before the first call runs, which may take long.
-    for (const slot of [...this.held]) this.release(slot)
-    if (--this.loads > 0) return
-    this.impatience?.()
-    this.impatience = undefined
-    this.impatient = false
-    this.later()
   }
 
   private busy(): void {
@@ -547,7 +528,7 @@ export class WorkerLoop {
 
   /** After a wait in which it may have been asked to end, before its function has begun. */
   private callUnlessCancelled(slot: number, at: number, state: number, fn: TaskFunction, isBound = false): void {
-    if (load(this.pool.words, at + T_CANCEL) === 0) this.call(slot, at, state, fn, isBound)
+    if ((load(this.pool.words, at + T_CANCEL) & CANCEL_REQUESTED) === 0) this.call(slot, at, state, fn, isBound)
     else this.fail(slot, at, state, new CancelledError('the task was cancelled before it started'))
   }
 
@@ -590,6 +571,7 @@ export class WorkerLoop {
   private finish(slot: number, at: number, state: number): void {
     const { pool } = this
     const { words } = pool
+    this.sampler.end(slot)
     const submitter = get(words, at + T_SUBMITTER)
     if (!finish(words, at + T_STATE, state) || !pool.markDone(slot, submitter)) return
     const record = pool.submitterAt(submitter)

@@ -12,6 +12,16 @@ await withExecutor({ workers: 3 }, async (executor) => {
   assert.equal(await executor.run(work.tree, 3000), 3000)
   assert.deepEqual(await Promise.all([1, 2, 3].map((n) => executor.run(work.tree, 200 * n))), [200, 400, 600])
   await until(() => executor.stats().running === 0 && executor.stats().queued === 0)
+  // One call in 16 was measured, of all agents.
+  await until(() => executor.stats().stolen >= 40)
+  const { stolen, parked, waitTime, runTime, workers } = executor.stats()
+  assert.ok(parked > 0)
+  assert.equal(
+    workers.reduce((sum, worker) => sum + worker.stolen, 0),
+    stolen,
+  )
+  assert.ok(waitTime.samples > 100 && runTime.samples === waitTime.samples, JSON.stringify({ waitTime, runTime }))
+  assert.ok(runTime.p50 <= runTime.p90 && runTime.p90 <= runTime.p99)
 })
 await withExecutor({ workers: 1 }, async (executor) => {
   // One worker alone: depth first, so few calls are open at one time.
