@@ -1,5 +1,14 @@
 /** What acts on the executor that the calling agent has without making one: `run`, `spawn`, `map`, and `Executor` with a host. */
-import { type CallOptions, Executor, type ExecutorOptions, type JoinHandle, type MapOptions, type TaskRef } from '@heddle/executor'
+import {
+  type CallOptions,
+  Executor,
+  type ExecutorOptions,
+  type JoinHandle,
+  type MapOptions,
+  type Scope,
+  type ScopeOptions,
+  type TaskRef,
+} from '@heddle/executor'
 import { agentLocal } from '@heddle/atomics/ops'
 import type { Host } from '@heddle/park'
 
@@ -23,6 +32,7 @@ export interface Bound {
   readonly run: <A extends unknown[], R>(task: TaskRef<A, R>, ...args: A) => Promise<R>
   readonly spawn: <A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: CallOptions) => JoinHandle<R>
   readonly map: <T, R>(task: TaskRef<[T], R>, inputs: Iterable<T> | AsyncIterable<T>, options?: MapOptions) => AsyncIterableIterator<R>
+  readonly scope: <T>(body: (scope: Scope) => Promise<T> | T, options?: ScopeOptions) => Promise<T>
 }
 
 /** Binds all of it to a host. Nothing is started. */
@@ -37,5 +47,6 @@ export function bind(host: Host): Bound {
     run: (task, ...args) => defaultExecutor(host).run(task, ...args),
     spawn: (task, args, options) => defaultExecutor(host).spawn(task, args, options),
     map: (task, inputs, options) => defaultExecutor(host).map(task, inputs, options),
+    scope: (body, options) => defaultExecutor(host).scope(body, options),
   }
 }

@@ -36,3 +36,6 @@ export const spawn: Bound['spawn'] = bound.spawn
 
 /** Calls a task of the default executor for each input. See `Executor.map`. */
 export const map: Bound['map'] = bound.map
+
+/** Runs `body` with a scope of the default executor that waits for its calls, and cancels them when one fails. See `Executor.scope`. */
+export const scope: Bound['scope'] = bound.scope

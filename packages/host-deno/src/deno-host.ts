@@ -60,7 +60,7 @@ export const denoHost: Host = {
     const data: DenoWorkerData = { heddleLock: lock, data: start.data }
     const worker = base.startWorker(module, { ...start, data })
     return truthful(worker, async () => {
-      await locks.request(lock, () => undefined)
+      await locks().request(lock, () => undefined)
       await after(STOPPING_MS)
     })
   },

@@ -4,8 +4,10 @@ interface LockManager {
   request(name: string, callback: () => unknown): Promise<unknown>
 }
 
-/** Deno's locks; shared by all workers of a process. */
-export const locks: LockManager = (globalThis as unknown as { navigator: { locks: LockManager } }).navigator.locks
+/** Deno's locks; shared by all workers of a process. Not looked up on import: Deno makes them then. */
+export function locks(): LockManager {
+  return (globalThis as unknown as { navigator: { locks: LockManager } }).navigator.locks
+}
 
 /** What a worker is started with. */
 export interface DenoWorkerData {
@@ -25,6 +27,6 @@ export function takeLock(name: string): Promise<void> {
       resolve()
       return new Promise<never>(() => undefined)
     }
-    locks.request(name, held).catch(reject)
+    locks().request(name, held).catch(reject)
   })
 }

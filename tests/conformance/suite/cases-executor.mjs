@@ -1,5 +1,5 @@
 /** The executor: calls, values, errors, deaths, ends. */
-import { AtomicInt32, CancelToken, capabilities, Executor, map, Mutex, Region, run, spawn, TaskRef, waitAll } from 'heddle'
+import { AtomicInt32, CancelToken, capabilities, Executor, map, Mutex, Region, run, scope, spawn, TaskRef, waitAll } from 'heddle'
 import { equal, ok, rejects, throws, until } from './assert.mjs'
 import { LimitError, work } from './tasks.mjs'
 
@@ -125,6 +125,7 @@ const executor = [
       const seen = []
       for await (const x of map(work.echo, [1])) seen.push(x)
       equal(seen, [1])
+      equal(await scope((inside) => inside.run(work.add, 1, 1)), 2)
       const { done, pending } = await waitAll([spawn(work.echo, [1]), spawn(work.echo, [2])])
       equal([done.length, pending.length], [2, 0])
     },
