@@ -182,10 +182,12 @@ describe('broadcast', () => {
           spawn(
             () => {
               const first = rx.subscribe()
-              const { at } = first
-              const heard = first.recv({ timeout: 50 })
+              const second = rx.subscribe()
+              const places = [first.at, second.at]
+              first.tryRecv()
               first.dispose()
-              return [at, heard]
+              // The second keeps its place, whatever others make of the first one's.
+              return [...places, second.isDisposed ? 1 : 0]
             },
             { ...ready(region), twins: 'makers' },
           ),
@@ -194,7 +196,11 @@ describe('broadcast', () => {
           for (let i = 0; i < 3; i++) tx.send(i)
         }, ready(region))
         return () => {
-          for (const { result } of makers) expect(result.length).toBe(2)
+          for (const { result } of makers) {
+            expect(result[0]).not.toBe(result[1])
+            expect(result[2]).toBe(0)
+          }
+          expect(makers[0]!.result[1]).not.toBe(makers[1]!.result[1])
           expect(rx.tryRecv()).toBe(0)
         }
       },
