@@ -28,8 +28,6 @@ const listeners = () => process?.eventNames?.().map((name) => [name, process.lis
 
 // What a runtime makes of its globals by itself: when its own modules are loaded, and when a global is first looked at.
 for (const name of ['node:worker_threads', 'node:timers', 'node:os', 'node:diagnostics_channel']) await import(name)
-// Deno marks its global scope when it is asked for the number of processors.
-;(await import('node:os')).availableParallelism()
 picture()
 const before = picture()
 const listenersBefore = JSON.stringify(listeners().map(String))
@@ -37,10 +35,14 @@ await import(`../../dist/${process.argv[2]}.js`)
 const after = picture()
 const changed = []
 objects.forEach((_, i) => {
-  if (before[i].length !== after[i].length) changed.push(`${i}: ${after[i].length - before[i].length} members more`)
-  before[i].forEach(([key, ...values], k) => {
-    if (values.some((value, n) => !Object.is(value, after[i][k]?.[n + 1]))) changed.push(`${i}: ${String(key)}`)
-  })
+  const known = new Map(before[i].map(([key, ...values]) => [key, values]))
+  for (const [key, ...values] of after[i]) {
+    // Deno's own, when it first needs what Node has.
+    if (key === 'nodeBootstrap') continue
+    if (!known.has(key) || values.some((value, n) => !Object.is(value, known.get(key)[n]))) changed.push(`${i}: ${String(key)}`)
+    known.delete(key)
+  }
+  for (const key of known.keys()) changed.push(`${i}: ${String(key)} is gone`)
 })
 if (JSON.stringify(listeners().map(String)) !== listenersBefore) changed.push('listeners')
 console.log(JSON.stringify(changed))
