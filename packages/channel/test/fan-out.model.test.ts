@@ -11,7 +11,7 @@ const full = process.env['HEDDLE_MODEL_FULL'] === '1'
 const reports: Report[] = []
 
 function run(name: string, body: Parameters<typeof model>[1], options: ModelOptions): void {
-  reports.push(model(name, body, { regionBytes: 1 << 17, maxTime: full ? 600_000 : 1200, ...options }))
+  reports.push(model(name, body, { regionBytes: 1 << 17, ...options }))
 }
 
 afterAll(() => {
@@ -68,7 +68,7 @@ describe('broadcast', () => {
           for (const { result } of receivers) expect(result).toEqual([1, 2])
         }
       },
-      { preemptions: full ? 3 : 2 },
+      { preemptions: full ? 1 : 0 },
     )
   })
 
@@ -99,7 +99,7 @@ describe('broadcast', () => {
         }, ready(region))
         return () => expect(receiver.result).toBeGreaterThan(0)
       },
-      { preemptions: full ? 4 : 3, maxSteps: 10_000 },
+      { preemptions: full ? 2 : 1, maxSteps: 10_000 },
     )
   })
 
@@ -116,7 +116,7 @@ describe('broadcast', () => {
           expect(receivers[1]!.result).toEqual(receivers[0]!.result)
         }
       },
-      { preemptions: full ? 2 : 1 },
+      { preemptions: full ? 1 : 0 },
     )
   })
 
@@ -141,7 +141,7 @@ describe('broadcast', () => {
           for (const { result } of receivers) expect(result).toEqual(sender.result)
         }
       },
-      { preemptions: full ? 3 : 2 },
+      { preemptions: full ? 1 : 0 },
     )
   })
 
@@ -167,7 +167,7 @@ describe('broadcast', () => {
         spawn(() => reap(Agent.of(region), ownerId(victim), 0), { ...ready(region), mortal: false, reaper: true })
         return () => expect(receiver.result).toBe(true)
       },
-      { preemptions: full ? 2 : 1, deaths: true, races: false },
+      { preemptions: 0, deaths: true, races: false, ...(full ? {} : { maxExecutions: 200 }) },
     )
   })
 
@@ -204,7 +204,7 @@ describe('broadcast', () => {
           expect(rx.tryRecv()).toBe(0)
         }
       },
-      { preemptions: full ? 2 : 1, timeouts: false, regionBytes: 1 << 17, maxTime: 800 },
+      { preemptions: full ? 1 : 0, timeouts: false, regionBytes: 1 << 17 },
     )
   })
 })
@@ -230,7 +230,7 @@ describe('watch', () => {
           }
         }
       },
-      { preemptions: full ? 3 : 2 },
+      { preemptions: full ? 1 : 0 },
     )
   })
 
@@ -260,7 +260,7 @@ describe('watch', () => {
           for (const heard of receiver.result) expect(sent).toContain(heard)
         }
       },
-      { preemptions: full ? 3 : 2 },
+      { preemptions: full ? 1 : 0 },
     )
   })
 
@@ -282,7 +282,7 @@ describe('watch', () => {
         spawn(() => tx.send(three(1)), ready(region))
         return () => expect(waiter.result).toEqual([1, EMPTY])
       },
-      { preemptions: full ? 3 : 2, timeouts: true },
+      { preemptions: full ? 2 : 1, timeouts: true },
     )
   })
 
@@ -314,7 +314,7 @@ describe('watch', () => {
           expect([CLOSED, EMPTY]).not.toContain(rx.get())
         }
       },
-      { preemptions: full ? 2 : 1, deaths: true, races: false },
+      { preemptions: 0, deaths: true, races: false, ...(full ? {} : { maxExecutions: 200 }) },
     )
   })
 })
