@@ -1,6 +1,6 @@
 /**
  * Runs every model of every package at its full size, and prints what each covered and what the reduction saves:
- * `npm run model [-- vitest arguments]`. `--short` takes the sizes that run with the tests; `--write` puts the tables into
+ * `npm run model [-- vitest arguments]`. `--from file` runs nothing and takes what `HEDDLE_MODEL_REPORT=file` has collected. `--short` takes the sizes that run with the tests; `--write` puts the tables into
  * packages/model/MODELS.md.
  */
 import { spawnSync } from 'node:child_process'
@@ -11,17 +11,21 @@ import { join } from 'node:path'
 const given = process.argv.slice(2)
 const short = given.includes('--short')
 const write = given.includes('--write')
+const from = given.indexOf('--from')
 const folder = mkdtempSync(join(tmpdir(), 'heddle-models-'))
-const path = join(folder, 'reports.jsonl')
+const path = from >= 0 ? given[from + 1] : join(folder, 'reports.jsonl')
 const started = performance.now()
-const { status } = spawnSync(
-  'npx',
-  [
-    ...['vitest', 'run', '--project', 'model', '--silent=true', '--testTimeout', '600000'],
-    ...given.filter((argument) => argument !== '--short' && argument !== '--write'),
-  ],
-  { stdio: 'inherit', env: { ...process.env, ...(short ? {} : { HEDDLE_MODEL_FULL: '1' }), HEDDLE_MODEL_REPORT: path } },
-)
+const { status } =
+  from >= 0
+    ? { status: 0 }
+    : spawnSync(
+        'npx',
+        [
+          ...['vitest', 'run', '--project', 'model', '--silent=true', '--testTimeout', '600000'],
+          ...given.filter((argument) => argument !== '--short' && argument !== '--write'),
+        ],
+        { stdio: 'inherit', env: { ...process.env, ...(short ? {} : { HEDDLE_MODEL_FULL: '1' }), HEDDLE_MODEL_REPORT: path } },
+      )
 const minutes = ((performance.now() - started) / 60_000).toFixed(1)
 
 const reports = existsSync(path)
@@ -84,7 +88,7 @@ const totals = [
   `Checks of the checker itself: ${(reports.length - own.length).toLocaleString('en')}, ${sum(
     'executions',
     reports.filter((one) => !own.includes(one)),
-  )} executions. ${minutes} minutes in all.`,
+  )} executions.${from >= 0 ? '' : ` ${minutes} minutes in all.`}`,
 ]
 
 console.log(columns(models))

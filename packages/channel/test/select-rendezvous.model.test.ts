@@ -129,7 +129,7 @@ describe('models', () => {
           return key
         }
       },
-      { preemptions: 1 },
+      { preemptions: full ? 1 : 0 },
     )
   })
 
@@ -187,7 +187,7 @@ describe('models', () => {
           return receiver.result
         }
       },
-      { preemptions: full ? 2 : 1 },
+      { preemptions: full ? 1 : 0 },
     )
   })
 
@@ -218,7 +218,7 @@ describe('models', () => {
           return key
         }
       },
-      { preemptions: 1 },
+      { preemptions: full ? 1 : 0 },
     )
   })
 

@@ -10,7 +10,7 @@ import { Queues } from '../src/queues.js'
 import { announceWork, claimSleeper, setSleeping } from '../src/wakeup.js'
 
 const full = process.env['HEDDLE_MODEL_FULL'] === '1'
-const options: ModelOptions = { regionBytes: 1 << 19, preemptions: full ? 3 : 2, maxTime: full ? 600_000 : 8000 }
+const options: ModelOptions = { regionBytes: 1 << 19, preemptions: full ? 2 : 1 }
 const HIGH = 1
 /** Cells that the tests use of a ring. */
 const CELLS = 4
