@@ -59,8 +59,12 @@ export const same: Case = {
     }),
     sameThread('channel', channel),
     sameThread('spsc', spsc),
+    goContender('Go', 'channel', sumBelow, 500, ['same']),
   ],
 }
+
+/** What a run of batches sends, made once. */
+let numbers = new Int32Array(0)
 
 interface Threads {
   worker: Worker
@@ -83,7 +87,7 @@ function toThread(name: string, make: typeof channel, capacity: number, batch: b
       return { worker, tx, answers }
     },
     run: ({ tx, answers }, n) => {
-      if (batch) tx.sendMany(Int32Array.from({ length: n }, (_, i) => i))
+      if (batch) tx.sendMany(n === numbers.length ? numbers : (numbers = Int32Array.from({ length: n }, (_, i) => i)))
       else for (let i = 0; i < n; i++) tx.send(i)
       tx.send(-1)
       return answers.recv()
