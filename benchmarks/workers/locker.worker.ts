@@ -40,3 +40,5 @@ for (;;) {
   roles[role](locks, sections, 1)
   locks.ready.store(1)
 }
+// What a rival listens to would keep the thread alive.
+process.exit()

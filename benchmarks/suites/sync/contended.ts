@@ -95,7 +95,7 @@ export const contended: Case = {
     both('Mutex', 'mutex', { ns: 60 }),
     both('RwLock, writing', 'rwWrite'),
     both('Semaphore(1)', 'semaphore'),
-    both('multithreading, blockingLock', 'rival', undefined, { share: 0.02 }),
+    both('multithreading, blockingLock', 'rival', undefined, { share: 0.005 }),
     go('Go sync.Mutex', 'contended'),
     go('Go, a channel with one slot', 'semaphore'),
   ],

@@ -7,7 +7,6 @@ import { Agent, forEachRecord, FREE, Holds, phaseOf, reap, W_STATE } from '@hedd
 import { afterAll, expect, test } from 'vitest'
 import { Condvar, Event, Mutex, PoisonedError, RwLock, Semaphore } from '../src/index.js'
 
-const full = process.env['HEDDLE_MODEL_FULL'] === '1'
 const reports: Report[] = []
 
 function run(name: string, body: Parameters<typeof model>[1], options: ModelOptions): Report {
