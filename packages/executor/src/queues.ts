@@ -39,6 +39,7 @@ export interface WorkSource {
 /** One agent's access to all queues of a pool. */
 export class Queues implements WorkSource {
   private readonly rings: (Injector | undefined)[] = []
+  private readonly normal: Injector
   private readonly deques: (Deque | undefined)[] = []
   /** How many calls this worker has stolen. */
   stolen = 0
@@ -52,14 +53,14 @@ export class Queues implements WorkSource {
     /** Number of the worker that this agent is; -1: none. */
     private readonly worker: number = -1,
   ) {
-    this.rings[NORMAL_QUEUE] = new Injector(pool.words, pool.ringAt(NORMAL_QUEUE))
+    this.rings[NORMAL_QUEUE] = this.normal = new Injector(pool.words, pool.ringAt(NORMAL_QUEUE))
     // The deque may have entries from before: the worker of this number died. They were entered again.
     this.own = worker === -1 ? undefined : this.dequeOf(worker)
   }
 
   /** Enters a call; false when the queue is full. @throws RegionFullError the first time that a queue is used */
   push(queue: number, slot: number): boolean {
-    if (queue === NORMAL_QUEUE) return this.pushOwn(slot) || this.ringOf(NORMAL_QUEUE)!.push(slot)
+    if (queue === NORMAL_QUEUE) return (this.own !== undefined && this.pushOwn(slot)) || this.normal.push(slot)
     const { words, base } = this.pool
     this.pool.makeRing(queue)
     if (!this.ringOf(queue)!.push(slot)) return false
@@ -83,7 +84,7 @@ export class Queues implements WorkSource {
 
   hasWork(): boolean {
     const { pool } = this
-    if (this.rings[NORMAL_QUEUE]!.hasWork()) return true
+    if (this.normal.hasWork()) return true
     if (load(pool.words, pool.base + P_LEVELS) !== 0 && this.hasLevels()) return true
     return this.hasStealable()
   }
@@ -99,7 +100,7 @@ export class Queues implements WorkSource {
   /** The worker takes no more calls: what waits in its deque goes where everybody looks. */
   giveAway(): void {
     for (let slot = this.own?.take() ?? EMPTY; slot !== EMPTY; slot = this.own!.take()) {
-      if (this.rings[NORMAL_QUEUE]!.push(slot)) continue
+      if (this.normal.push(slot)) continue
       this.pushOwn(slot)
       return
     }
@@ -136,16 +137,16 @@ export class Queues implements WorkSource {
 
   private popNormal(turn: number): number {
     const { own, marked } = this
-    if (own === undefined || !marked) return this.rings[NORMAL_QUEUE]!.pop()
+    if (own === undefined || !marked) return this.normal.pop()
     if ((turn & (OLDEST_TURNS - 1)) === 0) {
       // By turns the oldest of its own and of the others': neither is kept waiting for ever.
-      const slot = (turn & OLDEST_TURNS) === 0 ? own.steal() : this.rings[NORMAL_QUEUE]!.pop()
+      const slot = (turn & OLDEST_TURNS) === 0 ? own.steal() : this.normal.pop()
       if (slot >= 0) return slot
     }
     const slot = own.take()
     if (slot !== EMPTY) return slot
     this.unmark()
-    return this.rings[NORMAL_QUEUE]!.pop()
+    return this.normal.pop()
   }
 
   private pushOwn(slot: number): boolean {

@@ -43,7 +43,7 @@ import {
 import { CancelledError } from '@heddle/park'
 import { type Fiber, Scheduler } from '@heddle/scheduler'
 import { PREEMPTION, priorityOf } from '@heddle/scheduler/internal'
-import { currentPool } from './current.js'
+import { type CurrentPool, currentPool } from './current.js'
 import { callEach } from './each.js'
 import { WorkerCrashedError } from './errors.js'
 import { isGenerator, isPlain, isPromiseLike, type Loader } from './loader.js'
@@ -97,6 +97,7 @@ export class WorkerLoop {
   private waiting = 0
   /** Calls that have started here. */
   private started = 0
+  private readonly local: CurrentPool | undefined
   private readonly sampler: Sampler
   private readonly gate: LoadGate
   private readonly waitingCalls = new Set<TaskContext>()
@@ -124,6 +125,7 @@ export class WorkerLoop {
     private readonly onClosed: () => void,
     private readonly role: WorkerRole = {},
   ) {
+    this.local = role.local
     this.sampler = new Sampler(pool, number)
     const giveBackCall = (slot: number): void => {
       if (giveBack(pool.words, pool.slotAt(slot) + T_STATE, number)) this.onGivenBack(slot)
@@ -410,17 +412,30 @@ export class WorkerLoop {
   }
 
   private call(slot: number, at: number, state: number, fn: TaskFunction, isBound = false): void {
-    const { region } = this.pool
-    const { at: outerAt, slot: outerSlot, running: outerRunning, told: outerTold } = this
-    const { local } = this.role
-    const outerPool = local === undefined ? undefined : currentPool.get()
+    if (this.at !== 0 || this.local !== undefined) this.callInside(slot, at, state, fn, isBound)
+    else this.callNow(slot, at, state, fn, isBound)
+  }
+
+  /** A call that runs inside another one's function, or between code that is no task's: what was current is so again afterwards. */
+  private callInside(slot: number, at: number, state: number, fn: TaskFunction, isBound: boolean): void {
+    const { local, at: outerAt, slot: outerSlot, running, told } = this
+    const outerPool = currentPool.get()
     if (local !== undefined) currentPool.set(local)
+    this.callNow(slot, at, state, fn, isBound)
+    if (local !== undefined) currentPool.set(outerPool)
+    this.at = outerAt
+    this.slot = outerSlot
+    this.running = running
+    this.told = told
+  }
+
+  private callNow(slot: number, at: number, state: number, fn: TaskFunction, isBound: boolean): void {
+    const { region } = this.pool
     this.at = at
     this.slot = slot
     this.running = undefined
     this.told = false
     let result: unknown
-    let failure: { readonly error: unknown } | undefined
     try {
       if (isBound) result = fn()
       else if (isPosted(region, at)) throw new WorkerCrashedError('the worker that the arguments were posted to ended before the task started')
@@ -440,16 +455,12 @@ export class WorkerLoop {
             result = fn(...readArguments(region, at))
         }
     } catch (error) {
-      failure = { error }
+      this.at = 0
+      return this.fail(slot, at, state, error)
     }
+    this.at = 0
     const context = this.running as TaskContext | undefined
-    if (local !== undefined) currentPool.set(outerPool)
-    this.at = outerAt
-    this.slot = outerSlot
-    this.running = outerRunning
-    this.told = outerTold
-    if (failure !== undefined) this.fail(slot, at, state, failure.error)
-    else if (typeof result !== 'object' || result === null) this.succeed(slot, at, state, result)
+    if (typeof result !== 'object' || result === null) this.succeed(slot, at, state, result)
     else if (isGenerator(result)) this.runFiber(slot, at, state, result, context)
     else if (isPromiseLike(result)) this.wait(slot, at, state, result, context)
     else this.succeed(slot, at, state, result)
