@@ -56,15 +56,17 @@ export class MpscRing<T> extends Ring<T> {
     const at = this.slotsAt + index * this.stride
     // Moved on before the codec runs: what it calls may receive here, too.
     this.step(cursor)
+    const next = free((lap + 1) & this.lapMask)
+    if (!codec.fixed) return this.readOwning(claimed(cursor.agent.tag, FREEING, lap), state, at, next)
+    let value: T
     try {
-      return codec.read(region, at)
-    } finally {
-      if (!codec.fixed) {
-        store(words, state, claimed(cursor.agent.tag, FREEING, lap))
-        codec.free?.(region, at)
-      }
-      store(words, state, free((lap + 1) & this.lapMask))
+      value = codec.read(region, at)
+    } catch (error) {
+      store(words, state, next)
+      throw error
     }
+    store(words, state, next)
+    return value
   }
 
   override look(): number {

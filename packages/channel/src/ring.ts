@@ -358,7 +358,7 @@ export class Ring<T> {
   }
 
   /** Reads a value that may own memory outside its slot, and frees that. */
-  private readOwning(freeing: number, state: number, at: number, next: number): T {
+  protected readOwning(freeing: number, state: number, at: number, next: number): T {
     const { words, region, codec } = this
     try {
       return codec.read(region, at)
