@@ -51,7 +51,7 @@ export default {
       name: 'resolvable',
       severity: 'error',
       from: { path: '^packages/[^/]+/(src|test|bench)/' },
-      to: { couldNotResolve: true, pathNot: '/\\.fixtures/' },
+      to: { couldNotResolve: true, pathNot: '(^|/)(\\.fixtures|dist)/' },
     },
   ],
   options: {

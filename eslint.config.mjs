@@ -174,7 +174,7 @@ export default defineConfig([
   },
   {
     // Pages, and workers in them.
-    files: ['packages/host-browser/test/pages/**', 'examples/browser/**', 'tests/bundlers/**', 'tests/raw-workers/**'],
+    files: ['packages/host-browser/test/pages/**', 'examples/browser/**', 'tests/bundlers/**', 'examples/raw-workers/**'],
     languageOptions: {
       globals: Object.fromEntries(
         ['Worker', 'addEventListener', 'close', 'postMessage', 'document', 'requestAnimationFrame', 'location', 'self'].map((name) => [

@@ -14,7 +14,7 @@ export default {
         'src/{index,internal,ops,ops-model}.ts',
         'test/**/*.{test,test-d}.ts',
         'test/fixtures/*.worker.ts',
-        'test/scenarios/**/*.mjs',
+        'test/{scenarios,programs,pages}/**/*.mjs',
         'bench/**/*.{ts,mjs}',
       ],
       project: ['{src,test,bench}/**/*.{ts,mjs}'],

@@ -1,4 +1,4 @@
-import { Mutex, sleepAsync, tasks } from '../../dist/node.js'
+import { sleepAsync, tasks } from '../../dist/node.js'
 
 export const work = tasks(import.meta.url, {
   add: (a, b) => a + b,
@@ -13,4 +13,3 @@ export const work = tasks(import.meta.url, {
     return x
   },
 })
-export const kind = Mutex

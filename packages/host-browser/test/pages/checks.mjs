@@ -1,5 +1,16 @@
 // What the test calls in a page: each gives plain data.
-import { adopt, AtomicInt32, browserHost, capabilities, Executor, Mutex, Region, setHost, sleepAsync, waitOnAsync } from 'heddle'
+import {
+  adopt,
+  AtomicInt32,
+  browserHost,
+  capabilities,
+  Executor,
+  Mutex,
+  Region,
+  setHost,
+  sleepAsync,
+  waitOnAsync,
+} from '../../../heddle/dist/browser.js'
 
 import { work } from './tasks.mjs'
 

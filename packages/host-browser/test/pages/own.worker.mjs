@@ -1,6 +1,6 @@
 // A worker that the page starts: it says who it is, takes a lock, and keeps it.
-import { announce } from '@heddle/browser'
-import { Mutex } from 'heddle'
+import { announce } from '../../dist/index.js'
+import { Mutex } from '../../../heddle/dist/browser.js'
 
 let guard
 addEventListener('message', async ({ data }) => {

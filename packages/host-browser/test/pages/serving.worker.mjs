@@ -1,2 +1,2 @@
-import '@heddle/browser/worker'
+import '../../dist/worker.js'
 import './tasks.mjs'

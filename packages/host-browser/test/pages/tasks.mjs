@@ -1,4 +1,4 @@
-import { notify, sleepAsync, tasks } from 'heddle'
+import { notify, sleepAsync, tasks } from '../../../heddle/dist/browser.js'
 
 export const work = tasks(import.meta.url, {
   add: (a, b) => a + b,
