@@ -11,7 +11,7 @@ let announced: Promise<void> | undefined
  * executor do so by themselves. The worker's creator sees one message that is not its own: `{ heddleWorker: 'hello', … }`.
  * @throws TypeError outside dedicated workers
  * @example
- * ```ts no-run
+ * ```ts ignore: it runs in a browser only
  * // worker.js
  * import { announce } from '@heddle/browser'
  * await announce()
