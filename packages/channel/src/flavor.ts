@@ -9,7 +9,7 @@
 import { type Region, value as valueCodec } from '@heddle/atomics'
 import { and, compareExchange, limits, load, or, pause } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
-import { type Agent, claimMany, claimOne, deliver, firstOf, lockQueue, type Operation, unlockQueue } from '@heddle/park/internal'
+import { Agent, claimMany, claimOne, deliver, firstOf, isInUse, lockQueue, type Operation, unlockQueue } from '@heddle/park/internal'
 import { ClosedError } from './errors.js'
 import { CLOSED_BIT, LOST, REASON_AT, RECEIVE_QUEUE, RECEIVERS_WAIT, SEND_QUEUE, SENDERS_WAIT, SIGNALS } from './layout.js'
 import type { CLOSED, EMPTY } from './symbols.js'
@@ -109,7 +109,9 @@ export abstract class Flavor<T> {
 
   /** Whether somebody sleeps in one of the queues. */
   get hasWaiters(): boolean {
-    return firstOf(this.words, this.sendQueue) !== 0 || firstOf(this.words, this.receiveQueue) !== 0
+    const agent = (): Agent => Agent.of(this.region)
+    // Also waits for whoever is still inside a queue's lock.
+    return isInUse(agent, this.words, this.sendQueue) || isInUse(agent, this.words, this.receiveQueue)
   }
 
   /** Frees what is left, when nobody uses the channel any more. */

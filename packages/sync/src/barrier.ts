@@ -48,6 +48,7 @@ import {
   W_TOKEN,
   WAITING,
 } from '@heddle/park/internal'
+import { refuseWhileWaited } from './disposal.js'
 import { BrokenBarrierError } from './errors.js'
 
 /** Settings of a new barrier. */
@@ -454,7 +455,7 @@ export class Barrier extends SharedObject {
 
   /** Refuses while somebody waits. */
   protected override onDispose(): void {
-    if (firstOf(this.region.words, (this.at >> 2) + 2) !== 0) throw new InvalidArgumentError('somebody waits at this barrier: abort it first')
+    refuseWhileWaited(this.region, (this.at >> 2) + 2, 'somebody waits at this barrier: abort it first')
   }
 
   private words(): BarrierState {

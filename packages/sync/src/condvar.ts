@@ -49,6 +49,7 @@ import {
   W_WANT,
   waitingSince,
 } from '@heddle/park/internal'
+import { refuseWhileWaited } from './disposal.js'
 import { NotOwnerError } from './errors.js'
 import { type Mutex, type MutexGuard, MutexOperation } from './mutex.js'
 
@@ -287,7 +288,7 @@ export class Condvar extends SharedObject {
 
   /** Refuses while somebody waits. */
   protected override onDispose(): void {
-    if (firstOf(this.region.words, this.q) !== 0) throw new InvalidArgumentError('somebody waits on this condvar: notify them before disposing of it')
+    refuseWhileWaited(this.region, this.q, 'somebody waits on this condvar: notify them before disposing of it')
   }
 
   /** Moves waiters to the mutex's queue: those that can run, or any. Under both queues' locks. */

@@ -6,11 +6,12 @@
  *   state    manual: bit 0 CLOSED · bits 2–31 openings (gate.ts)         auto: permits (permits.ts), of which at most one is kept
  * Invariants gate.ts; permits.ts.
  */
-import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
+import { type Handle, Region, SharedObject } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
 import { compareExchange, get, load, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, block, DoneFiber, FiberWait, firstOf, type Operation, promise, QUEUE_BYTES } from '@heddle/park/internal'
+import { refuseWhileWaited } from './disposal.js'
 import { GateOperation, type GateShape, nextEpoch, wakeAll } from './gate.js'
 import { PermitOperation, permitsIn, signal, tryTake, tryTakeNow } from './permits.js'
 
@@ -131,8 +132,7 @@ export class Event extends SharedObject {
 
   /** Refuses while somebody waits. */
   protected override onDispose(): void {
-    if (firstOf(this.region.words, this.state + 1) !== 0)
-      throw new InvalidArgumentError('somebody waits for this event: set it before disposing of it')
+    refuseWhileWaited(this.region, this.state + 1, 'somebody waits for this event: set it before disposing of it')
   }
 
   private get isAuto(): boolean {

@@ -8,7 +8,8 @@ import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle
 import { Place } from '@heddle/atomics/internal'
 import { compareExchange, load, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, block, DoneFiber, FiberWait, firstOf, promise, QUEUE_BYTES } from '@heddle/park/internal'
+import { Agent, block, DoneFiber, FiberWait, promise, QUEUE_BYTES } from '@heddle/park/internal'
+import { refuseWhileWaited } from './disposal.js'
 import { GateOperation, type GateShape, wakeAll } from './gate.js'
 
 const SHAPE: GateShape = { mask: -1, shift: 32 }
@@ -95,7 +96,7 @@ export class Latch extends SharedObject {
 
   /** Refuses while somebody waits. */
   protected override onDispose(): void {
-    if (firstOf(this.region.words, this.word + 1) !== 0) throw new InvalidArgumentError('somebody waits for this latch')
+    refuseWhileWaited(this.region, this.word + 1, 'somebody waits for this latch')
   }
 
   private operation(): GateOperation {

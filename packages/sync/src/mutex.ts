@@ -14,6 +14,7 @@ import { isOwnerGone, Place } from '@heddle/atomics/internal'
 import { type AgentLocal, agentLocal, and, compareExchange, get, load, or, peek, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, block, DoneFiber, FiberWait, LOCKED_BIT, OBSERVED_BIT, ownerOf, POISONED_BIT, promise, QUEUE_BYTES } from '@heddle/park/internal'
+import { refuseWhileWaited } from './disposal.js'
 import { NotOwnerError, PoisonedError } from './errors.js'
 import { type Guard, type Lockable } from './guard.js'
 import { LockOperation, release, tryAcquire } from './lock-operation.js'
@@ -304,8 +305,9 @@ export class Mutex extends SharedObject implements Lockable {
   /** Refuses while it is held or waited for. */
   protected override onDispose(): void {
     const word = load(this.region.words, this.state)
-    if ((word & ~(POISONED_BIT | OBSERVED_BIT)) !== 0 && !isOwnerGone(this.region.words, word))
-      throw new InvalidArgumentError('the mutex is held or waited for: release it before disposing of it')
+    const message = 'the mutex is held or waited for: release it before disposing of it'
+    if ((word & ~(POISONED_BIT | OBSERVED_BIT)) !== 0 && !isOwnerGone(this.region.words, word)) throw new InvalidArgumentError(message)
+    refuseWhileWaited(this.region, this.state + 1, message)
     const metrics = this.options & METRICS_MASK
     if (metrics !== 0) this.region.free(metrics)
   }

@@ -28,6 +28,7 @@ import {
   QUEUE_BYTES,
   unlockQueue,
 } from '@heddle/park/internal'
+import { refuseWhileWaited } from './disposal.js'
 import { LockOperation, release, tryAcquire } from './lock-operation.js'
 
 /** Settings of a new cell. */
@@ -206,8 +207,9 @@ export class OnceCell<T> extends SharedObject {
   /** Refuses while somebody makes the value or waits for it. */
   protected override onDispose(): void {
     const word = load(this.region.words, this.state)
-    if (((word & LOCKED_BIT) !== 0 && !isOwnerGone(this.region.words, word)) || firstOf(this.region.words, this.state + 1) !== 0)
-      throw new InvalidArgumentError('the value is being made: wait for it before disposing of the cell')
+    const message = 'the value is being made: wait for it before disposing of the cell'
+    if ((word & LOCKED_BIT) !== 0 && !isOwnerGone(this.region.words, word)) throw new InvalidArgumentError(message)
+    refuseWhileWaited(this.region, this.state + 1, message)
     if (this.isSet) this.codec.free?.(this.region, this.at + SLOT_AT)
   }
 

@@ -40,6 +40,7 @@ import {
   POISONED_BIT,
   promise,
 } from '@heddle/park/internal'
+import { refuseWhileWaited } from './disposal.js'
 import { NotOwnerError, PoisonedError } from './errors.js'
 import type { Guard } from './guard.js'
 import { release, tryAcquire } from './lock-operation.js'
@@ -399,8 +400,10 @@ export class RwLock extends SharedObject implements RwWords {
     const { words } = this.region
     const word = load(words, this.state)
     const held = (word & LOCKED_BIT) !== 0 && !isOwnerGone(words, word)
-    if (held || (word & PARKED_BIT) !== 0 || !isClear(this))
-      throw new InvalidArgumentError('the lock is held or waited for: release it before disposing of it')
+    const message = 'the lock is held or waited for: release it before disposing of it'
+    if (held || (word & PARKED_BIT) !== 0 || !isClear(this)) throw new InvalidArgumentError(message)
+    refuseWhileWaited(this.region, this.state + 1, message)
+    refuseWhileWaited(this.region, this.object + DRAIN_OFFSET, message)
     const metrics = this.options & METRICS_MASK
     if (metrics !== 0) this.region.free(metrics)
   }

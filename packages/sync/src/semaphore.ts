@@ -8,7 +8,8 @@ import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle
 import { Place } from '@heddle/atomics/internal'
 import { get, load, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, block, DoneFiber, FiberWait, firstOf, promise, QUEUE_BYTES } from '@heddle/park/internal'
+import { Agent, block, DoneFiber, FiberWait, promise, QUEUE_BYTES } from '@heddle/park/internal'
+import { refuseWhileWaited } from './disposal.js'
 import { give, MAX_PERMITS, PermitOperation, permitsIn, tryTake, tryTakeNow, wordOf } from './permits.js'
 
 /** Settings of a new semaphore. */
@@ -159,7 +160,7 @@ export class Semaphore extends SharedObject {
 
   /** Refuses while somebody waits. */
   protected override onDispose(): void {
-    if (firstOf(this.region.words, this.permits + 1) !== 0) throw new InvalidArgumentError('somebody waits for permits of this semaphore')
+    refuseWhileWaited(this.region, this.permits + 1, 'somebody waits for permits of this semaphore')
   }
 
   private want(k: number | object | undefined): number {

@@ -8,7 +8,8 @@ import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle
 import { Place } from '@heddle/atomics/internal'
 import { compareExchange, load } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, block, DoneFiber, FiberWait, firstOf, promise, QUEUE_BYTES } from '@heddle/park/internal'
+import { Agent, block, DoneFiber, FiberWait, promise, QUEUE_BYTES } from '@heddle/park/internal'
+import { refuseWhileWaited } from './disposal.js'
 import { GateOperation, type GateShape, nextEpoch, wakeAll } from './gate.js'
 
 const COUNT_MASK = 0x3f_ffff
@@ -107,7 +108,7 @@ export class WaitGroup extends SharedObject {
 
   /** Refuses while somebody waits. */
   protected override onDispose(): void {
-    if (firstOf(this.region.words, this.word + 1) !== 0) throw new InvalidArgumentError('somebody waits for this group')
+    refuseWhileWaited(this.region, this.word + 1, 'somebody waits for this group')
   }
 
   private operation(): GateOperation {
