@@ -62,6 +62,7 @@ export function mpsc<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
  * but for a few blocks. Prefer `channel`, whose senders wait, unless something else bounds what is sent.
  * @throws RegionFullError
  * @example
+ * import { utf8 } from '@heddle/atomics'
  * const [tx, rx] = unbounded<string>({ codec: utf8(100) })
  * for (let i = 0; i < 5000; i++) tx.send(`line ${i}`)
  * rx.length // 5000

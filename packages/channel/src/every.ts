@@ -24,6 +24,7 @@ const DEFAULT_CAPACITY = 1024
  * Messages lie in the ring in full: the codec is taken in its form of fixed size, and a send and a receive cost about 6 ns for each of its words.
  * @throws InvalidArgumentError for a capacity that is no integer from 1 to 2^24 and for a codec without a fixed size, RegionFullError
  * @example
+ * import { utf8 } from '@heddle/atomics'
  * const [tx, rx] = broadcast<string>({ capacity: 64, codec: utf8(30) })
  * const other = rx.subscribe()
  * tx.send('all of you')
@@ -42,6 +43,7 @@ export function broadcast<T>(options: BroadcastOptions<T>): [Sender<T>, Broadcas
  * a newer one. For state that changes: settings, progress, who leads. The codec is taken in its form of fixed size.
  * @throws InvalidArgumentError for a codec without a fixed size, RegionFullError, what the codec throws for the value
  * @example
+ * import { f64 } from '@heddle/atomics'
  * const [tx, rx] = watch(0, { codec: f64 })
  * tx.send(0.25)
  * tx.send(0.5)

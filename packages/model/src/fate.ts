@@ -8,7 +8,7 @@
  *            I2 An actor's event depends on the word's queue, on the clock, and on `cellOf(thread)`, which is written whenever
  *               something else may happen to the thread.
  */
-import type { Lanes } from './fingerprint.js'
+import type { Lanes } from './lanes.js'
 import { Cell } from './memory.js'
 import type { Machine } from './machine.js'
 import { join, native } from './native.js'

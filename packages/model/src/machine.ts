@@ -13,7 +13,8 @@
  *            checked code would not be the code that ships).
  */
 import { Fate } from './fate.js'
-import { addThread, Lanes, MemorySum } from './fingerprint.js'
+import { addThread, MemorySum } from './fingerprint.js'
+import { Lanes } from './lanes.js'
 import { type BufferCells, Buffers, Cell, Memory } from './memory.js'
 import { TURN } from './codes.js'
 import { describe } from './native.js'

@@ -2,7 +2,7 @@
 import type { AgentLocal } from '@heddle/atomics/ops-model'
 import { AtomicOps, type Value } from './atomic-ops.js'
 import { BUFFER, CHOOSE, COPY, EFFECT, FILL, GET, MARK, NOW, PEEK, RANDOM, SET, TIMER } from './codes.js'
-import { mix } from './fingerprint.js'
+import { mix } from './lanes.js'
 import type { Machine } from './machine.js'
 import { type Cell, PLAIN_READ, PLAIN_WRITE } from './memory.js'
 import { nativeSharedArrayBuffer, type View } from './native.js'

@@ -13,7 +13,7 @@
  *               it is tried wherever it is possible and not asleep. It costs no preemption, so it may sleep under a bound too.
  * Rejected   Other sleep sets under a bound: the sleeping thread's subtree may have been cut by the bound where this one would not be.
  */
-import { mix } from './fingerprint.js'
+import { mix } from './lanes.js'
 import type { Cell } from './memory.js'
 import { type Accesses, type Known, NOTHING, StateCache, union, withEvent } from './state-cache.js'
 import type { Thread } from './thread.js'

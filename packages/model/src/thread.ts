@@ -1,5 +1,5 @@
 /** A modelled thread and what it waits for. */
-import { Lanes } from './fingerprint.js'
+import { Lanes } from './lanes.js'
 import type { Cell } from './memory.js'
 
 export const NEW = 0

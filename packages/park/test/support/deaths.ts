@@ -40,12 +40,12 @@ const COUNTED = [
 
 let left = Infinity
 let dead = false
-/** Who acts. */
-let current: Actor | undefined
+/** Whose turn it is to act: an actor's identity. */
+let current: AgentIdentity | undefined
 
 /** Every actor has its own value, as every thread would. */
 class ActorLocal<T> implements AgentLocal<T> {
-  private readonly values = new Map<Actor | undefined, T>()
+  private readonly values = new Map<AgentIdentity | undefined, T>()
   constructor(private readonly init: () => T) {}
   get(): T {
     if (!this.values.has(current)) this.set(this.init())
@@ -103,7 +103,7 @@ export class Actor {
 
   /** From here on this thread acts as this agent. */
   be(): this {
-    current = this
+    current = this.identity
     this.region.self.set(this.identity)
     return this
   }

@@ -75,7 +75,6 @@ function gateCase<G extends object>(
 
 /** Sections are generators in fibers; a thread's, and a promise's, are functions. */
 function section(mode: Mode): unknown {
-   
   return mode === 'fiber' ? function* () {} : () => undefined
 }
 
