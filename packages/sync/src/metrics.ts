@@ -2,7 +2,7 @@
  * What a lock counts in a region with metrics.
  *
  * Layout     a block of its own, 64-bit: +0 acquisitions · +8 contended · +16 parked · +24 waited, µs · +32 held, µs · +40 taken at, µs
- *            since the epoch (exclusive holds only)
+ *            since the epoch (by the owner of the lock word only: a reader beside an upgradable one must not change it)
  * Cost       None without metrics: there, OBSERVED is clear in the lock word, and nothing here is called. With metrics every operation
  *            takes the slow path.
  */
@@ -37,18 +37,20 @@ export interface Waited {
   readonly startedAt: number
   readonly contended: boolean
   readonly parked: boolean
+  /** Whether it goes on with a hold that began before: an upgrade. */
+  readonly continues?: boolean
 }
 
 function microseconds(ms: number): bigint {
   return BigInt(Math.max(0, Math.round(ms * 1000)))
 }
 
-/** The lock at `at` (a byte offset of its block) was taken. */
-export function countTaken(region: Region, at: number, waited: Waited | undefined): void {
+/** The lock at `at` (a byte offset of its block) was taken; `exclusive`: its word is the agent's now. */
+export function countTaken(region: Region, at: number, waited: Waited | undefined, exclusive = true): void {
   const words = region.words64
   const first = at >> 3
   add64(words, first + ACQUISITIONS, 1n)
-  store64(words, first + TAKEN_AT, microseconds(now()))
+  if (exclusive && waited?.continues !== true) store64(words, first + TAKEN_AT, microseconds(now()))
   if (waited === undefined || !waited.contended) return
   add64(words, first + CONTENDED, 1n)
   if (waited.parked) add64(words, first + PARKED, 1n)

@@ -323,7 +323,7 @@ export class RwLock extends SharedObject implements RwWords {
   /** @internal */
   entered(agent: Agent, hold: Hold, word: number, waited?: Waited): ReadGuard {
     const observed = (word & OBSERVED_BIT) !== 0
-    if (observed) countTaken(this.region, this.options & METRICS_MASK, waited)
+    if (observed) countTaken(this.region, this.options & METRICS_MASK, waited, false)
     const guard = new ReadGuard(this, agent, hold, observed ? now() : 0)
     if ((word & POISONED_BIT) !== 0) throw new PoisonedError(guard)
     return guard

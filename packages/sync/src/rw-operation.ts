@@ -134,6 +134,11 @@ export class WriteOperation extends LockOperation<WriteGuard> {
     super(agent, rw.state, 0, WRITING_BIT)
   }
 
+  /** For the metrics: an upgrade goes on with a hold. */
+  get continues(): boolean {
+    return this.upgrade
+  }
+
   override begin(): boolean {
     const { words } = this.agent
     store(words, this.record + W_KEY, 0)
