@@ -1,13 +1,14 @@
 // A worker of the program's own calls tasks of the main thread's pool.
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { Region } from '@heddle/atomics'
+import { AtomicInt32, Region } from '@heddle/atomics'
 import { setHost } from '@heddle/park'
 import { assert, Executor, nodeHost, until, withExecutor, work } from './scenario.mjs'
 
 if (isMainThread) {
   const region = Region.create({ bytes: 64 << 20 })
+  const started = new AtomicInt32({ region })
   const start = (handle, how) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { handle, how } })
+    const worker = new Worker(new URL(import.meta.url), { workerData: { handle, how, started: started.toHandle() } })
     worker.on('error', (error) => {
       throw error
     })
@@ -40,8 +41,10 @@ if (isMainThread) {
   setHost(nodeHost)
   const executor = Executor.fromHandle(workerData.handle)
   if (workerData.how === 'waits') {
-    const calls = [executor.run(work.hang), executor.run(work.hang)]
-    await until(() => executor.stats().running === 2)
+    // Not by `stats().running`: what the dead agent called runs on, and counts.
+    const started = AtomicInt32.fromHandle(workerData.started)
+    const calls = [executor.run(work.hang, started), executor.run(work.hang, started)]
+    await until(() => started.load() === 2)
     calls.push(executor.run(work.echo, 1))
     parentPort.postMessage('ready')
     const codes = new Set()

@@ -118,7 +118,9 @@ export const work = tasks(import.meta.url, {
   failBoot() {
     throw new Error('no database')
   },
-  hang() {
+  // Counts itself, and never ends.
+  hang(started) {
+    started?.add(1)
     for (;;);
   },
   // Ends only by being cancelled.
