@@ -239,11 +239,14 @@ export class CancelToken extends SharedObject implements Listened {
       const off = this.listenUnlessEnded(callback)
       if (off !== undefined) return off
     }
+    // Now: by the time of the call, another agent may have disposed of it. One that did so before this is no cancel.
+    const { reason } = this
+    if (!this.hasFired) throw gone()
     let isOn = true
     defer(() => {
       // Those that were registered before the cancel, and whose turn has yet to come, are first.
       hubOf(Agent.of(this.region)).hear(this)
-      if (isOn) effect(() => call(callback, this.reason))
+      if (isOn) effect(() => call(callback, reason))
       isOn = false
     })
     return () => void (isOn = false)
@@ -296,16 +299,14 @@ export class CancelToken extends SharedObject implements Listened {
     if (this.isDisposed) throw gone()
   }
 
-  /** @returns undefined when the token ended meanwhile */
+  /** @returns undefined when the token ended meanwhile; then `callback` was not called */
   private listenUnlessEnded(callback: (reason: unknown) => void): (() => void) | undefined {
     let isListening = false
-    let isEarly = false
     const off = hubOf(Agent.of(this.region)).listen(this, (reason) => {
       if (isListening) callback(reason)
-      else isEarly = true
     })
     isListening = true
-    return isEarly ? undefined : off
+    return off
   }
 
   /** Cancels this token when `signal` aborts. */

@@ -95,6 +95,11 @@ class Listener implements CancelSignal {
     this.side.hub.byRecord.set(operation.record, this)
   }
 
+  /** Whether its callbacks had their turn: none is added any more. */
+  get hasEnded(): boolean {
+    return this.pending?.isSettled === true
+  }
+
   add(entry: Entry): void {
     this.entries.add(entry)
   }
@@ -178,8 +183,8 @@ export class Hub {
     return side?.header === token.header ? side : undefined
   }
 
-  /** Has `callback` called when the token ends. @returns how to take it off */
-  listen(token: Listened, callback: (reason: unknown) => void, always = false): () => void {
+  /** Has `callback` called when the token ends. @returns how to take it off; undefined when the token had ended already: then it was called, if ever, in here */
+  listen(token: Listened, callback: (reason: unknown) => void, always = false): (() => void) | undefined {
     const side = this.sideOf(token)
     const entry = { callback, always }
     let { listener } = side
@@ -193,6 +198,7 @@ export class Hub {
         this.tidy(token.node)
         throw error
       }
+      if (listener.hasEnded) return undefined
     } else listener.add(entry)
     return () => listener.remove(entry)
   }
@@ -217,7 +223,12 @@ export class Hub {
     const side = this.sideOf(token)
     if (side.controller === undefined) {
       const controller = (side.controller = effect(() => new AbortController()))
-      this.listen(token, (reason) => effect(() => controller.abort(reason)))
+      const off = this.listen(token, (reason) => effect(() => controller.abort(reason)))
+      // Disposed of by another agent since the caller looked: nobody will ever abort it.
+      if (off === undefined) {
+        const { reason } = token
+        effect(() => controller.abort(reason))
+      }
     }
     return side.controller
   }

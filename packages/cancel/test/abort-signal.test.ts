@@ -1,7 +1,8 @@
 /** To and from AbortSignal, without a listener left behind. */
-import { getEventListeners } from 'node:events'
-import { InvalidArgumentError, Region } from '@heddle/atomics'
-import { Agent } from '@heddle/park/internal'
+import { getEventListeners, once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { type Handle, InvalidArgumentError, Region } from '@heddle/atomics'
+import { Agent, reapThread } from '@heddle/park/internal'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { CancelSource, CancelToken } from '../src/index.js'
 import { nodesInUse } from '../src/pool.js'
@@ -67,7 +68,6 @@ test('from: an AbortError is the same object here, and keeps its name and messag
   const token = CancelToken.from(controller.signal, { region })
   controller.abort()
   expect(token.reason).toBe(controller.signal.reason)
-  const { Worker } = await import('node:worker_threads')
   const worker = new Worker(new URL('.fixtures/cancel.js', import.meta.url), { workerData: { kind: 'reason', handle: token.toHandle() } })
   const told = await new Promise<unknown>((resolve, reject) => worker.once('message', resolve).once('error', reject))
   expect(told).toMatchObject({ name: 'AbortError', message: 'This operation was aborted', code: 20 })
@@ -111,6 +111,61 @@ test('any: tokens and AbortSignals', () => {
   expect([born.reason, listeners(first.signal)]).toEqual(['second', 0])
   born.dispose()
   source.dispose()
+})
+
+/** Runs a kind of fixtures/cancel.worker.ts to its end; `before` runs between its answer and its end. */
+async function inWorker(kind: string, handle: Handle, before: () => Promise<void> = async () => undefined): Promise<void> {
+  const worker = new Worker(new URL('.fixtures/cancel.js', import.meta.url), { workerData: { kind, handle } })
+  const { threadId } = worker
+  const exited = once(worker, 'exit')
+  await Promise.race([once(worker, 'message'), exited])
+  await before()
+  worker.postMessage('end')
+  await exited
+  reapThread(Agent.of(region), threadId)
+}
+
+/** Lets the event loop turn until an AbortSignal has so many listeners; the test's time limit ends what never comes. */
+async function untilListeners(signal: AbortSignal, count: number): Promise<void> {
+  while (listeners(signal) !== count) await new Promise(setImmediate)
+}
+
+test('from: disposed of by another thread', async () => {
+  const { signal } = new AbortController()
+  const token = CancelToken.from(signal, { region })
+  expect(listeners(signal)).toBe(1)
+  await inWorker('dispose', token.toHandle(), () => untilListeners(signal, 0))
+  expect([token.isDisposed, listeners(signal)]).toEqual([true, 0])
+})
+
+test('any: cancelled by another thread, by a parent of one of its tokens', async () => {
+  const source = new CancelSource({ region })
+  const child = source.token.child()
+  const [first, second] = [new AbortController().signal, new AbortController().signal]
+  const any = CancelToken.any([first, child.token, second])
+  expect([listeners(first), listeners(second)]).toEqual([1, 1])
+  await inWorker('cancel', source.toHandle(), async () => {
+    await untilListeners(first, 0)
+    await untilListeners(second, 0)
+  })
+  expect(any.reason).toBe(child.token.reason)
+  expect(any.reason).toMatchObject({ message: 'far away' })
+  for (const one of [any, child, source]) one.dispose()
+})
+
+test('signal: aborted by another thread’s cancel, never by its disposal, and once', async () => {
+  const [cancelled, disposed] = [new CancelSource({ region }), new CancelSource({ region })]
+  const signals = [cancelled, disposed].map((source) => source.token.signal)
+  const seen = [vi.fn(), vi.fn()]
+  signals.forEach((signal, index) => signal.addEventListener('abort', seen[index]!))
+  await inWorker('cancel', cancelled.toHandle())
+  while (!signals[0]!.aborted) await new Promise(setImmediate)
+  await inWorker('dispose', disposed.toHandle(), async () => {
+    // The end of the listener for the signal is what frees its record.
+    while (Agent.of(region).slab.used > 0) await new Promise(setImmediate)
+  })
+  expect([signals[1]!.aborted, ...seen.map(({ mock }) => mock.calls.length)]).toEqual([false, 1, 0])
+  cancelled.dispose()
 })
 
 test('from the signal of a token, and back', () => {

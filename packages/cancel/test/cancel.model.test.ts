@@ -214,6 +214,55 @@ test('a listener of another agent is called once, or taken off before', () => {
   )
 })
 
+/** Registers a callback that counts; whether it was, or refused since the token is gone. */
+function listen(token: CancelToken, called: AtomicInt32): boolean {
+  try {
+    token.onCancel(() => void called.add(1))
+    return true
+  } catch (error) {
+    if (error instanceof DisposedError) return false
+    throw error
+  }
+}
+
+test('a listener of a token that is disposed of meanwhile is dropped or refused, and never called', () => {
+  const report = run(
+    'onCancel | dispose',
+    ({ region, spawn }) => {
+      const source = new CancelSource({ region })
+      const called = new AtomicInt32({ region })
+      spawn(() => listen(source.token, called), { ...ready(region), loop: 'idle' })
+      spawn(() => source.dispose(), ready(region))
+      return () => {
+        expect(called.load()).toBe(0)
+        expectNoRecords(region)
+      }
+    },
+    { preemptions: full ? 3 : 2 },
+  )
+  expect(report.complete).toBe(true)
+})
+
+test('a listener of a token that is cancelled and at once disposed of is called once or refused', () => {
+  run(
+    'onCancel | cancel, dispose',
+    ({ region, spawn }) => {
+      const source = new CancelSource({ region })
+      const called = new AtomicInt32({ region })
+      const listener = spawn(() => listen(source.token, called), { ...ready(region), loop: 'idle' })
+      spawn(() => {
+        source.cancel()
+        source.dispose()
+      }, ready(region))
+      return () => {
+        expect(called.load()).toBe(listener.result ? 1 : 0)
+        expectNoRecords(region)
+      }
+    },
+    { preemptions: full ? 3 : 2 },
+  )
+})
+
 test('a canceller that dies anywhere: the wait below is told, or nothing was cancelled', () => {
   run(
     'park with a child | cancel, a death | reaper',
