@@ -10,10 +10,15 @@ import { JoinHandle } from './join-handle.js'
  * @throws what the task or fiber throws; `BlockingNotAllowedError` where the agent may not block, and for a promise: it can't settle while its own
  *   thread is blocked, so do the work in a task; `TimeoutError` and the token's reason, for a call; InvalidArgumentError
  * @example
+ * ```ts file=work.ts
+ * export const work = tasks(import.meta.url, { square: (x: number) => x * x })
+ * ```
+ * ```ts
  * import { nodeHost } from '@heddle/node'
- * import { work } from './work.js' // as for Executor
+ * import { work } from './work.js'
  * const executor = await Executor.start({ host: nodeHost })
  * console.log(blockOn(executor.spawn(work.square, [12]))) // 144
+ * ```
  */
 export function blockOn<R>(what: JoinHandle<R> | FiberBody<R> | (() => FiberBody<R>), options?: BlockingOptions): R {
   if (what instanceof JoinHandle) return what.join(options)

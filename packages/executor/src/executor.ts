@@ -140,8 +140,13 @@ export class Executor {
    * workers that the program started itself. `shutdown` of what this returns ends the calls of this agent, not the executor.
    * @throws DisposedError when the executor has ended, AgentLimitError when 128 agents use it already
    * @example
-   * ```ts no-run
+   * ```ts check
+   * import { workerData } from 'node:worker_threads'
+   * import { setHost } from '@heddle/park'
+   * import { nodeHost } from '@heddle/node'
+   * import { work } from './work.js'
    * // main: new Worker(file, { workerData: executor.toHandle() })
+   * setHost(nodeHost)
    * const executor = Executor.fromHandle(workerData)
    * await executor.run(work.square, 12)
    * ```

@@ -11,6 +11,9 @@ import { checkSignal, limit } from './signal.js'
  * @param ms milliseconds, 0 or more
  * @throws (as a rejection) TimeoutError, InvalidArgumentError, what the promise rejects with
  * @example
+ * import { nodeHost } from '@heddle/node'
+ * import { setHost, sleepAsync } from '@heddle/park'
+ * setHost(nodeHost)
  * await timeout(1000, sleepAsync(5))
  * await timeout(1000, (signal) => sleepAsync(5, { signal }))
  */

@@ -24,11 +24,16 @@ const UNTIL = ['all', 'first', 'first-error']
  * Errors of calls that it waits for are no `task-error`. Ends early only by `timeout` or `signal`.
  * @throws (as a rejection) `TimeoutError`, the signal's reason, `InvalidArgumentError`
  * @example
+ * ```ts file=work.ts
+ * export const work = tasks(import.meta.url, { square: (x: number) => x * x })
+ * ```
+ * ```ts
  * import { nodeHost } from '@heddle/node'
- * import { work } from './work.js' // as for Executor
+ * import { work } from './work.js'
  * const executor = await Executor.start({ host: nodeHost })
  * const { done } = await waitAll([1, 2, 3].map((x) => executor.spawn(work.square, [x])))
  * console.log(done.map((handle) => handle.join())) // [1, 4, 9]
+ * ```
  */
 export async function waitAll<R>(handles: Iterable<JoinHandle<R>>, options: WaitAllOptions = {}): Promise<WaitAllResult<R>> {
   const { until = 'all' } = options
