@@ -46,7 +46,8 @@ function wait(token: CancelToken, ended: unknown[]): void {
   sleepAsync(1e9, { signal: token }).catch((reason: unknown) => ended.push(reason))
 }
 
-const same = (token: CancelToken): CancelToken => CancelToken.fromHandle(token.toHandle())
+/** Another object of the token in the same `Region`: a handle's would be one in which the actor of the moment had another slot, and nobody reaped that. */
+const same = (token: CancelToken): CancelToken => CancelToken.at(token.region, token.at)
 
 describe('a death at every operation of', () => {
   for (const reason of [undefined, new RangeError('why')]) {
@@ -75,7 +76,7 @@ describe('a death at every operation of', () => {
           other.be()
           same(token).onCancel(() => (called[index]! += 100))
         })
-        const source = CancelSource.fromHandle(root.toHandle())
+        const source = CancelSource.at(region, root.at)
         const died = victim.dieAt(n, () => source.cancel(reason))
         if (died) survivor.reap(victim)
         survivor.be()
@@ -115,7 +116,7 @@ describe('a death at every operation of', () => {
       wait(same(root.token), ended)
       other.be()
       wait(same(child.token), ended)
-      const source = CancelSource.fromHandle(root.toHandle())
+      const source = CancelSource.at(region, root.at)
       const died = victim.dieAt(n, () => {
         source.cancel('why')
         source.dispose()
@@ -152,7 +153,7 @@ describe('a death at every operation of', () => {
       wait(same(root.token), ended)
       other.be()
       wait(same(root.token), ended)
-      const source = CancelSource.fromHandle(root.toHandle())
+      const source = CancelSource.at(region, root.at)
       const died = victim.dieAt(n, () => source.dispose())
       if (died) survivor.reap(victim)
       survivor.be()
@@ -186,7 +187,7 @@ describe('a death at every operation of', () => {
         survivor.be()
         const root = new CancelSource({ region })
         const children = [root.token.child(), root.token.child(), root.token.child()]
-        const source = CancelSource.fromHandle(children[which]!.toHandle())
+        const source = CancelSource.at(region, children[which]!.at)
         const died = victim.dieAt(n, () => source.dispose())
         if (died) survivor.reap(victim)
         other.be()
@@ -282,7 +283,7 @@ describe('a death at every operation of', () => {
         const tokens = [root, ...children].map((one) => one.token)
         const ended: unknown[] = []
         for (const token of tokens) wait(token, ended)
-        const source = CancelSource.fromHandle(root.toHandle())
+        const source = CancelSource.at(region, root.at)
         if (!victim.dieAt(half, () => source.cancel())) return false
         const died = other.dieAt(n, () => void other.reap(victim))
         if (died) survivor.reap(other)
