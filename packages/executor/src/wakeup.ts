@@ -6,13 +6,16 @@
  * Layout     P_SPINNING, P_SLEEPING, P_WAKING  one bit for each worker
  * Invariants I1 A worker sets its own spinning and sleeping bits (P_SLEEPING; P_IDLE_BLOCKING for those that run blocking calls). A sleeper's is turned into a waking bit by whoever rings it: one wake for
  *               each sleep. The others are cleared by the worker itself, or by its reaper.
+ *               A worker that begins to run a call takes its own sleeping bit away first, and answers for who had counted on it. The code of an async
+ *               call that goes on can't be seen: sleepers without such calls are woken first, and a worker looks at the queues when one of its
+ *               async calls ends.
  *            I2 A waker that dies before it rings leaves a sleeper without its bit: the reaper rings everybody.
  * Pairs      Adding: the queue's entry, then P_SPINNING and P_SLEEPING are read. Going to sleep: the sleeping bit is set, the spinning bit
  *            cleared, then the queues are looked at. One of them sees the other.
  * Rejected   A count of spinners: a worker that dies while it is counted would keep everybody from waking anybody.
  */
 import { getHost } from '@heddle/park/internal'
-import { and, load, or, peek } from '@heddle/atomics/ops'
+import { and, exchange, load, or, peek } from '@heddle/atomics/ops'
 import {
   HUNGRY_BLOCKING,
   HUNGRY_ISOLATED,
@@ -30,6 +33,8 @@ import {
   P_SPINNING,
   P_WAKING,
   queueOf,
+  S_BELL,
+  S_WANTS_ROOM,
   T_TASK,
   WORKER_SET_WORDS,
 } from './layout.js'
@@ -75,20 +80,36 @@ function isSpinning(pool: Pool): boolean {
   return false
 }
 
-/** Wakes one worker of a set of sleepers; false when none sleeps. */
+/** Wakes one worker of a set of sleepers, one without async calls if there is one; false when none sleeps. */
 export function wakeOne(pool: Pool, sleepers: number = P_SLEEPING): boolean {
   const { words, base } = pool
   const count = sleepers === P_SLEEPING ? pool.maxWorkers : MAX_WORKERS
+  let others = false
   for (let i = 0; i << 5 < count; i++) {
-    for (let bits = load(words, base + sleepers + i); bits !== 0; bits = load(words, base + sleepers + i)) {
+    for (let bits = load(words, base + sleepers + i); bits !== 0; bits &= bits - 1) {
       const worker = (i << 5) | lowest(bits)
-      if (!claimSleeper(pool, worker, sleepers)) continue
-      setWaking(pool, worker)
-      pool.ring(pool.workerAt(worker) + K_BELL)
-      return true
+      if (load(words, pool.workerAt(worker) + K_RUNNING) !== 0) others = true
+      else if (wake(pool, worker, sleepers)) return true
     }
   }
+  if (!others) return false
+  // An async call may be computing there: it hears of the ring when that ends.
+  for (let i = 0; i << 5 < count; i++)
+    for (let bits = load(words, base + sleepers + i); bits !== 0; bits &= bits - 1) if (wake(pool, (i << 5) | lowest(bits), sleepers)) return true
   return false
+}
+
+function wake(pool: Pool, worker: number, sleepers: number): boolean {
+  if (!claimSleeper(pool, worker, sleepers)) return false
+  setWaking(pool, worker)
+  pool.ring(pool.workerAt(worker) + K_BELL)
+  return true
+}
+
+/** A call of a submitter waits no more: it is rung if it waits for that. */
+export function tellRoom(pool: Pool, submitter: number): void {
+  const wants = pool.submitterAt(submitter) + S_WANTS_ROOM
+  if (load(pool.words, wants) !== 0 && exchange(pool.words, wants, 0) !== 0) pool.ring(pool.submitterAt(submitter) + S_BELL)
 }
 
 /** Rings every worker, asleep or not. */

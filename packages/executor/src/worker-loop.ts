@@ -31,7 +31,6 @@ import {
   P_SLEEPING,
   P_STATE,
   queueOf,
-  S_WANTS_ROOM,
   S_ASLEEP,
   S_BELL,
   T_CANCEL,
@@ -59,7 +58,7 @@ import { TaskContext } from './task-context.js'
 import type { TaskTable } from './task-table.js'
 import type { TaskFunction } from './tasks.js'
 import { isSpent, type WorkerRole } from './worker-role.js'
-import { announceWork, beginSpin, callOwner, claimSleeper, endSpin, endWaking, isLighterIdle, setSleeping, wakeOne } from './wakeup.js'
+import { announceWork, beginSpin, callOwner, claimSleeper, endSpin, endWaking, isLighterIdle, setSleeping, tellRoom, wakeOne } from './wakeup.js'
 
 /** An uninterrupted run of tasks longer than this lets the event loop turn, in ms. */
 const TURN_MS = 2
@@ -182,10 +181,28 @@ export class WorkerLoop {
     endWaking(this.pool, this.number)
     this.lookAtCancels()
     if (!this.sleeping) return
+    this.endSleep()
+    if (!this.queued) this.round()
+  }
+
+  private goOn(): void {
+    this.endSleep()
+    this.later()
+  }
+
+  /** Whether nobody has rung it yet. */
+  private endSleep(): boolean {
     this.sleeping = false
     this.passesOn = true
-    claimSleeper(this.pool, this.number, this.sleepers)
-    if (!this.queued) this.round()
+    return claimSleeper(this.pool, this.number, this.sleepers)
+  }
+
+  // Before a call that no round starts. A sleeper's bit promises that a ring brings it to the queues, which it can't keep until the call's function
+  // returns, if ever; whoever has counted on it already gets another.
+  private stir(): void {
+    if (!this.sleeping) return
+    if (!this.endSleep()) this.passOn()
+    this.later()
   }
 
   private later(): void {
@@ -253,7 +270,7 @@ export class WorkerLoop {
     this.checkClosed()
   }
 
-  /** Ends the worker if it has nothing to do: whoever started it finds that it does nothing. */
+  /** Ends the worker if it has nothing to do. */
   leave(): void {
     if (this.closed || this.retired || !this.sleeping || this.waiting > 0 || (this.submitter()?.open ?? 0) > 0) return
     // Nobody counts on it from here on; who did before has rung it.
@@ -289,12 +306,9 @@ export class WorkerLoop {
     const begun = now()
     let found = false
     do {
-      for (let i = 0; i < SPIN_LOOKS; i++) {
-        if (source.hasWork()) {
-          found = true
-          break
-        }
-        pause()
+      for (let i = 0; i < SPIN_LOOKS && !found; i++) {
+        found = source.hasWork()
+        if (!found) pause()
       }
     } while (!found && !this.budget.isOver(begun))
     if (found) this.budget.paid()
@@ -321,9 +335,7 @@ export class WorkerLoop {
     this.sleeping = true
     store(this.pool.words, this.record + K_PARKED, ++this.parked)
     if (!this.source.hasWork() && !this.mayClose()) return
-    this.sleeping = false
-    claimSleeper(this.pool, this.number, this.sleepers)
-    this.later()
+    this.goOn()
   }
 
   /** Ends the loop if the pool has ended, or this worker has retired, and nothing is left to do here; whether it has. */
@@ -355,22 +367,14 @@ export class WorkerLoop {
     const state = start(pool.words, at + T_STATE, this.number)
     if (state === 0) return
     this.started++
-    // Plain: the slot is this worker's from STARTED to DONE.
-    // Plain: its submitter may set a bit at the same time, which makes no difference to the time.
+    // Plain: the slot is this worker's from STARTED to DONE; a bit that its submitter sets at the same time makes no difference to the time.
     const stamped = peek(pool.words, at + T_CANCEL)
     if (stamped >>> 1 !== 0) this.sampler.begin(slot, stamped)
-    if (this.isLimited) this.tellRoom(get(pool.words, at + T_SUBMITTER))
+    if (this.isLimited) tellRoom(pool, get(pool.words, at + T_SUBMITTER))
     const task = get(pool.words, at + T_TASK) & TASK_MASK
     const fn = this.loader.loaded(task)
     if (fn === undefined) return this.load(slot, at, state, task)
     this.call(slot, at, state, fn)
-  }
-
-  /** A call of theirs waits no more. */
-  private tellRoom(submitter: number): void {
-    const record = this.pool.submitterAt(submitter)
-    if (load(this.pool.words, record + S_WANTS_ROOM) !== 0 && exchange(this.pool.words, record + S_WANTS_ROOM, 0) !== 0)
-      this.pool.ring(record + S_BELL)
   }
 
   /**
@@ -397,6 +401,7 @@ export class WorkerLoop {
     if (state === 0) return
     const task = get(this.pool.words, at + T_TASK) & TASK_MASK
     const fn = this.loader.loaded(task)
+    this.stir()
     if (fn !== undefined) return this.call(slot, at, state, () => fn(...(args as never[])), true)
     this.busy()
     this.loader.load(task).then(
@@ -470,8 +475,8 @@ export class WorkerLoop {
     const [inputs] = readArguments(this.pool.region, at) as [unknown[]]
     const call = (input: unknown): unknown => {
       const result = fn(input)
-      if (typeof result !== 'object' || result === null || !isGenerator(result)) return result
-      return this.spawnFiber(result, (this.running ??= this.contextOf(slot, at)))
+      const isFiber = typeof result === 'object' && result !== null && isGenerator(result)
+      return isFiber ? this.spawnFiber(result, (this.running ??= this.contextOf(slot, at))) : result
     }
     return callEach(call, inputs, (result) => typeof result === 'object' && result !== null && isPromiseLike(result))
   }
@@ -533,12 +538,14 @@ export class WorkerLoop {
   private idle(): void {
     store(this.pool.words, this.record + K_RUNNING, --this.waiting)
     this.publish()
-    if (this.waiting > 0) return
-    if (!this.checkClosed() && this.takesOne) this.later()
+    if (this.waiting === 0 && !this.checkClosed() && this.takesOne) this.later()
+    // Whoever was woken for what waits may be deep in the code of an async call.
+    if (this.sleeping && this.source.hasWork()) this.goOn()
   }
 
   /** After a wait in which it may have been asked to end, before its function has begun. */
   private callUnlessCancelled(slot: number, at: number, state: number, fn: TaskFunction, isBound = false): void {
+    this.stir()
     if ((load(this.pool.words, at + T_CANCEL) & CANCEL_REQUESTED) === 0) this.call(slot, at, state, fn, isBound)
     else this.fail(slot, at, state, new CancelledError('the task was cancelled before it started'))
   }

@@ -1,6 +1,16 @@
 import { Region } from '@heddle/atomics'
 import { describe, expect, it } from 'vitest'
-import { CHUNK_SLOTS, HUNGRY_POOL, INLINE_BYTES, K_BELL, KEPT_BLOCK_BYTES, MAX_CHUNKS, P_CHUNK_DONE, T_BLOCK_BYTES } from '../src/layout.js'
+import {
+  CHUNK_SLOTS,
+  HUNGRY_POOL,
+  INLINE_BYTES,
+  K_BELL,
+  K_RUNNING,
+  KEPT_BLOCK_BYTES,
+  MAX_CHUNKS,
+  P_CHUNK_DONE,
+  T_BLOCK_BYTES,
+} from '../src/layout.js'
 import {
   isThrown,
   prepareArguments,
@@ -95,6 +105,17 @@ describe('Pool', () => {
     endSpin(pool, 35)
     expect(announceWork(pool)).toBe(0)
     endSpin(pool, 2)
+    expect(announceWork(pool)).toBe(HUNGRY_POOL)
+  })
+
+  it('wakes sleepers that have no async calls first', () => {
+    const pool = make()
+    for (const worker of [1, 2, 36]) setSleeping(pool, worker)
+    for (const worker of [1, 2]) pool.words[pool.workerAt(worker) + K_RUNNING] = 1
+    expect(announceWork(pool)).toBe(0)
+    expect(claimSleeper(pool, 36)).toBe(false)
+    expect(announceWork(pool)).toBe(0)
+    expect(announceWork(pool)).toBe(0)
     expect(announceWork(pool)).toBe(HUNGRY_POOL)
   })
 

@@ -131,7 +131,8 @@ export const work = tasks(import.meta.url, {
   async waitUntilCancelled(flag) {
     const { signal } = currentTask()
     flag.store(1)
-    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    // It may have been asked to end before it began.
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
     signal.throwIfAborted()
   },
   *sleepUntilCancelled(flag) {

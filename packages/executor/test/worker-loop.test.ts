@@ -1,0 +1,101 @@
+import { Region } from '@heddle/atomics'
+import { load } from '@heddle/atomics/ops'
+import { expect, it } from 'vitest'
+import { P_SLEEPING } from '../src/layout.js'
+import { Loader } from '../src/loader.js'
+import { Pool } from '../src/pool.js'
+import { Queues } from '../src/queues.js'
+import { type Call, Submitter } from '../src/submitter.js'
+import { TaskTable } from '../src/task-table.js'
+import { tasks } from '../src/tasks.js'
+import { announceWork, claimSleeper, giveBackTo, setSleeping } from '../src/wakeup.js'
+import { WorkerLoop } from '../src/worker-loop.js'
+
+const SELF = 0
+const OTHER = 1
+
+/** A pool whose worker SELF is this agent, and whose worker OTHER sleeps, as far as anybody can see. */
+class Loop {
+  readonly pool = new Pool({ region: Region.create({ bytes: 8 << 20 }), maxWorkers: 2 })
+  readonly table = new TaskTable(this.pool)
+  readonly queues = new Queues(this.pool)
+  readonly submitter = Submitter.open(this.pool, this.queues, false)
+  readonly loop = new WorkerLoop(
+    this.pool,
+    SELF,
+    this.queues,
+    new Loader(this.table),
+    this.table,
+    () => undefined,
+    giveBackTo(this.pool, this.queues),
+    () => undefined,
+  )
+  private readonly bodies = { first: (): void => this.body(), second: (): void => undefined }
+  /** What the first task does. */
+  body = (): void => undefined
+  readonly module = `data:text/javascript,await globalThis.heddleArrives;${Math.random()}`
+
+  sleeps(worker: number): boolean {
+    return (load(this.pool.words, this.pool.base + P_SLEEPING) & (1 << worker)) !== 0
+  }
+
+  call(name: 'first' | 'second'): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const call: Call = { resolve, reject }
+      this.submitter.submit(call, this.table.numberOf({ module: this.module, name } as never), [])
+    })
+  }
+
+  /** Calls the first task, whose module comes when `arrive` is called. Resolves when the worker has lost patience with it, and sleeps. */
+  async loadSlowly(): Promise<{ arrive(): void; ended: Promise<void> }> {
+    let arrive!: () => void
+    const global = globalThis as { heddleArrives?: Promise<void> }
+    global.heddleArrives = new Promise((resolve) => {
+      arrive = () => {
+        // As the module itself would.
+        tasks(this.module, this.bodies)
+        resolve()
+      }
+    })
+    this.loop.begin()
+    setSleeping(this.pool, OTHER)
+    expect(this.sleeps(SELF)).toBe(true)
+    const ended = this.call('first')
+    expect(this.sleeps(SELF)).toBe(false)
+    while (!this.sleeps(SELF)) await new Promise((resolve) => setTimeout(resolve))
+    expect(this.sleeps(OTHER)).toBe(true)
+    return { arrive, ended }
+  }
+}
+
+it('a worker that starts a call when its module has come counts as asleep no more: a new call wakes another', async () => {
+  const it = new Loop()
+  const { arrive, ended } = await it.loadSlowly()
+  let seen: unknown
+  it.body = () => {
+    const slept = it.sleeps(SELF)
+    announceWork(it.pool)
+    seen = { slept, other: it.sleeps(OTHER) }
+  }
+  arrive()
+  await ended
+  expect(seen).toEqual({ slept: false, other: false })
+  it.loop.stop()
+})
+
+it('a worker that was chosen for a call, and starts another that waited for its module, has a third one look', async () => {
+  const it = new Loop()
+  const { arrive, ended } = await it.loadSlowly()
+  let seen: unknown
+  it.body = () => void (seen = it.sleeps(OTHER))
+  // Whoever calls has chosen this worker and not rung it yet.
+  expect(claimSleeper(it.pool, OTHER)).toBe(true)
+  expect(claimSleeper(it.pool, SELF)).toBe(true)
+  const second = it.call('second')
+  setSleeping(it.pool, OTHER)
+  arrive()
+  await ended
+  expect(seen).toBe(false)
+  await second
+  it.loop.stop()
+})
