@@ -31,7 +31,7 @@ describe('a death at every operation of', () => {
     const deaths = await atEveryOperation(async (scene) => {
       const { region, survivor, other } = scene
       const lazy = new Lazy({ codec: utf8(1000), region }, () => long('v'))
-      const there = Lazy.fromHandle<string>(lazy.toHandle(), () => long('s'))
+      const there = Lazy.at<string>(region, lazy.at, () => long('s'))
       const died = await scene.kill(() => void lazy.value)
       if (!died) expect(lazy.isSet).toBe(true)
       const values: unknown[] = []
@@ -64,7 +64,7 @@ describe('a death at every operation of', () => {
           if (acts === 'gives up') throw new RangeError('not today')
           return { by: 'victim' }
         })
-        const there = Lazy.fromHandle<{ by: string }>(lazy.toHandle(), () => ({ by: 'survivor' }))
+        const there = Lazy.at<{ by: string }>(region, lazy.at, () => ({ by: 'survivor' }))
         const values: unknown[] = []
         let asked = false
         begun = () => {
@@ -101,7 +101,7 @@ describe('a death at every operation of', () => {
         const { region, survivor, other, victim } = scene
         const lazy = new Lazy({ codec: i32, region }, () => 1)
         let finish: (value: number) => void = () => undefined
-        const making = Lazy.fromHandle<number>(lazy.toHandle(), (() => new Promise<number>((resolve) => (finish = resolve))) as never)
+        const making = Lazy.at<number>(region, lazy.at, (() => new Promise<number>((resolve) => (finish = resolve))) as never)
         scene.wait(survivor, () => making.valueAsync())
         await settled()
         let died: boolean
