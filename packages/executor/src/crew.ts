@@ -100,6 +100,8 @@ export class Crew {
   private nextNumber = 0
   private readonly freeSpecial: number[] = []
   private nextSpecial: number
+  /** HUNGRY_* of the kinds of which there can't be more before one retires or ends. */
+  private full = 0
   private futile = 0
   private lastProgress = 0
   private onEmpty: (() => void)[] = []
@@ -135,9 +137,14 @@ export class Crew {
 
   /** Calls were added and nobody was there for them: one worker more of the kinds that are missing, if there may be one. */
   grow(hungry: number): void {
-    if (this.stopping || this.broken !== undefined) return
+    // Asked at each call while all workers are busy.
+    if ((hungry & ~this.full) === 0 || this.stopping || this.broken !== undefined) return
     for (const { kind, hungry: bit } of KINDS) {
-      if ((hungry & bit) === 0 || !this.mayAdd(kind)) continue
+      if ((hungry & bit) === 0) continue
+      if (!this.mayAdd(kind)) {
+        this.full |= bit
+        continue
+      }
       this.add(kind)
       this.watchIdle()
     }
@@ -283,6 +290,7 @@ export class Crew {
           break
         case 'retiring':
           member.retired = true
+          this.full = 0
           worker.post({ heddle: 'retired' })
           this.refill(member.kind)
           break
@@ -317,6 +325,7 @@ export class Crew {
     this.listener.reaped()
     const free = kind === 'pool' ? this.freeNumbers : this.freeSpecial
     free.push(number)
+    this.full = 0
     if (again) this.enterAgain()
     if (this.broken === undefined) {
       if (member.done) this.refill(kind)

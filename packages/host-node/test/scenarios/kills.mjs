@@ -3,7 +3,7 @@ import { Region } from '@heddle/atomics'
 import { assert, Executor, nodeHost, until, work } from './scenario.mjs'
 
 const seed = Number(process.env.HEDDLE_SEED ?? (Math.random() * 2 ** 31) | 0)
-const rounds = Number(process.env.HEDDLE_KILLS ?? 20)
+const rounds = Number(process.env.HEDDLE_KILLS ?? 10)
 let state = seed
 const random = (n) => {
   state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff

@@ -11,11 +11,9 @@ await withExecutor({ workers: { min: 1, max: 3 }, idleTimeout: 20 }, async (exec
   assert.equal(new Set(threads).size, 3)
   // Idle ones leave, down to the least number; what comes then finds workers.
   await until(() => size(executor) === 1)
-  for (let round = 0; round < 2; round++) {
-    box.count.store(0)
-    await Promise.all([1, 2, 3].map(() => executor.run(work.meet, box)))
-    await until(() => size(executor) === 1)
-  }
+  box.count.store(0)
+  await Promise.all([1, 2, 3].map(() => executor.run(work.meet, box)))
+  await until(() => size(executor) === 1)
   // While they leave, calls come all the time.
   for (let i = 0; i < 100; i++) {
     assert.equal(await executor.run(work.echo, i), i)
@@ -32,15 +30,16 @@ await withExecutor({ workers: { min: 0, max: 3 }, idleTimeout: Infinity }, async
 
 // After so many tasks another worker takes its place, and nothing is lost: neither async calls nor handed-over arguments.
 const exits = []
-await withExecutor({ workers: 2, recycle: { afterTasks: 50 } }, async (executor) => {
+await withExecutor({ workers: 2, recycle: { afterTasks: 40 } }, async (executor) => {
   executor.on('worker-exit', ({ expected }) => exits.push(expected))
-  const numbers = Array.from({ length: 400 }, (_, i) => i)
+  const numbers = Array.from({ length: 180 }, (_, i) => i)
   const posted = (i) => executor.spawn(work.echo, [{ i, bytes: new Uint8Array(8) }], { transfer: [new ArrayBuffer(8)] }).joinAsync()
   const results = await Promise.all(
     numbers.map(async (i) => (i % 3 === 0 ? executor.run(work.later, i, i % 5) : i % 50 === 1 ? (await posted(i)).i : executor.run(work.echo, i))),
   )
   assert.deepEqual(results, numbers)
-  await until(() => exits.length >= 4)
+  // Of 180 calls at most 78 can be those of two workers that have not retired.
+  await until(() => exits.length >= 3)
   assert.ok(exits.every((expected) => expected))
   await until(() => executor.stats().workers.length <= 2)
 })
@@ -66,11 +65,11 @@ await withExecutor({ workers: 1, idleTimeout: 20, maxBlocking: 2 }, async (execu
 
   // A fresh worker for each isolated call; nothing stays behind.
   assert.deepEqual([await executor.run(work.remember), await executor.run(work.remember)], [1, 2])
-  const isolated = await Promise.all(Array.from({ length: 5 }, () => executor.spawn(work.remember, [], { isolate: true }).joinAsync()))
-  assert.deepEqual(isolated, [1, 1, 1, 1, 1])
+  const isolated = await Promise.all(Array.from({ length: 3 }, () => executor.spawn(work.remember, [], { isolate: true }).joinAsync()))
+  assert.deepEqual(isolated, [1, 1, 1])
   assert.equal(await executor.run(work.remember), 3)
-  const own = await Promise.all(Array.from({ length: 3 }, () => executor.spawn(work.thread, [], { isolate: true }).joinAsync()))
-  assert.equal(new Set([...own, threadId]).size, 4)
+  const own = await Promise.all(Array.from({ length: 2 }, () => executor.spawn(work.thread, [], { isolate: true }).joinAsync()))
+  assert.equal(new Set([...own, threadId]).size, 3)
   await assert.rejects(executor.spawn(work.exit, [7], { isolate: true }).joinAsync(), { code: 'ERR_WORKER_CRASHED' })
   const cancelled = executor.spawn(work.echo, [1], { isolate: true })
   cancelled.cancel()
