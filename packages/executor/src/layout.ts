@@ -146,6 +146,10 @@ const QUEUE_MASK = 7
 export function queueOf(task: number): number {
   return (task >>> QUEUE_SHIFT) & QUEUE_MASK
 }
+/** Whether a worker that takes calls from this queue, or from all of the pool's if it is one of them, may run a call with this T_TASK. */
+export function isFor(queue: number, task: number): boolean {
+  return queue < LEVEL_QUEUES ? queueOf(task) < LEVEL_QUEUES : queueOf(task) === queue
+}
 /** The T_TASK of a call that is posted to a worker. */
 export function postedTo(task: number, worker: number): number {
   return task | (POSTED_QUEUE << QUEUE_SHIFT) | (worker << TARGET_SHIFT)

@@ -53,7 +53,10 @@ export function enqueue(words: Int32Array, index: number, generation: number): v
 /** QUEUED → STARTED, by a worker; the new state, or 0 when the call isn't to be run any more. */
 export function start(words: Int32Array, index: number, worker: number): number {
   const state = load(words, index)
-  if ((state & PHASE_MASK) !== QUEUED) return 0
+  return (state & PHASE_MASK) === QUEUED ? startSeen(words, index, worker, state) : 0
+}
+/** As `start`, from a state that was seen to be QUEUED: what was read of the slot since is of that very call. */
+export function startSeen(words: Int32Array, index: number, worker: number, state: number): number {
   const started = (state & GENERATION_MASK) | (worker << WORKER_SHIFT) | STARTED
   return compareExchange(words, index, state, started) === state ? started : 0
 }

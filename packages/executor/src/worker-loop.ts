@@ -23,6 +23,7 @@ import {
   K_FAILED,
   K_PARKED,
   K_RUNNING,
+  isFor,
   ISOLATED_QUEUE,
   LEVEL_QUEUES,
   NORMAL_QUEUE,
@@ -51,7 +52,7 @@ import { LoadGate } from './load-gate.js'
 import type { Pool } from './pool.js'
 import { Sampler } from './sampler.js'
 import type { PostedCall } from './protocol.js'
-import { finish, giveBack, holdBack, start, startClaimed } from './slot.js'
+import { finish, giveBack, holdBack, phaseOf, QUEUED, start, startClaimed, startSeen } from './slot.js'
 import { LookBudget } from './spin-budget.js'
 import type { Submitter } from './submitter.js'
 import { TaskContext } from './task-context.js'
@@ -325,7 +326,7 @@ export class WorkerLoop {
    */
   private passOn(): void {
     this.passesOn = false
-    if (!this.source.hasWork()) return
+    if ((this.pool.maxWorkers === 1 && !this.takesOne) || !this.source.hasWork()) return
     const hungry = announceWork(this.pool, this.queue)
     if (hungry !== 0) callOwner(this.pool, hungry)
   }
@@ -364,16 +365,19 @@ export class WorkerLoop {
   private run(slot: number): void {
     const { pool } = this
     const at = pool.slotAt(slot)
-    const state = start(pool.words, at + T_STATE, this.number)
+    const seen = load(pool.words, at + T_STATE)
+    // Plain: written before QUEUED. An entry is a hint, perhaps left of an earlier call in the slot: the one that waits there now may be for others.
+    const task = peek(pool.words, at + T_TASK)
+    const state = phaseOf(seen) === QUEUED && isFor(this.queue, task) ? startSeen(pool.words, at + T_STATE, this.number, seen) : 0
     if (state === 0) return
     this.started++
     // Plain: the slot is this worker's from STARTED to DONE; a bit that its submitter sets at the same time makes no difference to the time.
     const stamped = peek(pool.words, at + T_CANCEL)
     if (stamped >>> 1 !== 0) this.sampler.begin(slot, stamped)
     if (this.isLimited) tellRoom(pool, get(pool.words, at + T_SUBMITTER))
-    const task = get(pool.words, at + T_TASK) & TASK_MASK
-    const fn = this.loader.loaded(task)
-    if (fn === undefined) return this.load(slot, at, state, task)
+    const number = task & TASK_MASK
+    const fn = this.loader.loaded(number)
+    if (fn === undefined) return this.load(slot, at, state, number)
     this.call(slot, at, state, fn)
   }
 

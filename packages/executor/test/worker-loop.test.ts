@@ -1,10 +1,11 @@
 import { Region } from '@heddle/atomics'
 import { load } from '@heddle/atomics/ops'
 import { expect, it } from 'vitest'
-import { P_SLEEPING } from '../src/layout.js'
+import { BLOCKING_QUEUE, ISOLATED_QUEUE, NORMAL_QUEUE, P_SLEEPING, POSTED_QUEUE, QUEUE_SHIFT, T_STATE } from '../src/layout.js'
 import { Loader } from '../src/loader.js'
 import { Pool } from '../src/pool.js'
 import { Queues } from '../src/queues.js'
+import { phaseOf, QUEUED } from '../src/slot.js'
 import { type Call, Submitter } from '../src/submitter.js'
 import { TaskTable } from '../src/task-table.js'
 import { tasks } from '../src/tasks.js'
@@ -97,5 +98,27 @@ it('a worker that was chosen for a call, and starts another that waited for its 
   await ended
   expect(seen).toBe(false)
   await second
+  it.loop.stop()
+})
+
+it('an entry that was left of an earlier call in the slot starts no call that is for others', async () => {
+  const it = new Loop()
+  let runs = 0
+  it.body = () => void runs++
+  const { arrive, ended } = await it.loadSlowly()
+  arrive()
+  await ended
+  const task = it.table.numberOf({ module: it.module, name: 'first' } as never)
+  for (const queue of [BLOCKING_QUEUE, ISOLATED_QUEUE, POSTED_QUEUE]) {
+    const call: Call = { resolve: () => undefined, reject: () => undefined }
+    const slot = it.submitter.submitPosted(call, task | (queue << QUEUE_SHIFT), () => undefined)
+    // As a reaper would, that entered whatever waited, when this slot had a call for the pool.
+    it.queues.push(NORMAL_QUEUE, slot)
+    announceWork(it.pool)
+    while (it.queues.hasWork()) await new Promise((resolve) => setTimeout(resolve))
+    expect(phaseOf(load(it.pool.words, it.pool.slotAt(slot) + T_STATE))).toBe(QUEUED)
+    expect(it.submitter.tryCancel(slot, call)).toBe(true)
+  }
+  expect(runs).toBe(1)
   it.loop.stop()
 })
