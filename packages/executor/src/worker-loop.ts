@@ -2,11 +2,9 @@
  * What a worker does: takes calls from the pool's queue, runs them, and sleeps on its event loop when there are none.
  *
  * Invariants I1 User code runs between `start` and `finish` of its slot only, or in continuations of its own promises.
- *            I2 A worker that returns to its event loop has set its sleeping bit and looked at the queue after that, or has queued
- *               its next round.
+ *            I2 A worker that returns to its event loop has set its sleeping bit and looked at the queue after that, or queued its next round.
  * Pairs      wakeup.ts for work, submitter.ts for results.
- * Progress   An uninterrupted run of tasks lets the event loop turn every TURN_MS, so that timers, sockets and console output of
- *            tasks that wait go on.
+ * Progress   An uninterrupted run of tasks lets the event loop turn every TURN_MS: timers, sockets and output of tasks that wait go on.
  */
 import { Doorbell, getHost } from '@heddle/park/internal'
 import { exchange, get, load, now, pause, peek, store } from '@heddle/atomics/ops'
