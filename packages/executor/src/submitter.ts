@@ -64,6 +64,8 @@ interface Waiting {
 
 /** One of so many calls is measured: a power of 2. */
 const SAMPLE = 16
+/** Calls between two counts where there is no limit: the number is changed at each call, and engines keep a small integer in the object itself. */
+const MOST_ROOM = 2 ** 30 - 1
 /** Looks in one microtask. */
 const LOOKS = 24
 /** A turn of microtasks longer than this lets the event loop run, in ms. */
@@ -99,7 +101,7 @@ export class Submitter {
   /** Most calls that may wait for a worker. */
   private queueLimit = Infinity
   /** How many may be added before they have to be counted again. */
-  private room = Infinity
+  private room = MOST_ROOM
   private readonly roomWaiters: (() => void)[] = []
   /** Failed calls that nobody had joined. */
   private unseenCalls: Call[] = []
@@ -147,13 +149,14 @@ export class Submitter {
 
   /** Sets how many calls may wait for a worker. */
   setLimit(limit: number): void {
-    this.queueLimit = this.room = limit
+    this.queueLimit = limit
+    this.room = Math.min(limit, MOST_ROOM)
   }
 
   /** Whether one more call may wait. */
   hasRoom(): boolean {
     if (this.room > 0) return true
-    return (this.room = this.queueLimit - this.countWaiting()) > 0
+    return (this.room = Math.min(this.queueLimit - this.countWaiting(), MOST_ROOM)) > 0
   }
 
   /** Calls back once when there may be room: at once, or when one of this agent's calls has started or ended. */
