@@ -84,6 +84,13 @@ function isSpinning(pool: Pool): boolean {
 export function wakeOne(pool: Pool, sleepers: number = P_SLEEPING): boolean {
   const { words, base } = pool
   const count = sleepers === P_SLEEPING ? pool.maxWorkers : MAX_WORKERS
+  // Mostly none sleeps while many calls are made: that much fits into the code of the caller.
+  for (let i = 0; i << 5 < count; i++) if (load(words, base + sleepers + i) !== 0) return wakeBest(pool, sleepers, count)
+  return false
+}
+
+function wakeBest(pool: Pool, sleepers: number, count: number): boolean {
+  const { words, base } = pool
   let others = false
   for (let i = 0; i << 5 < count; i++) {
     for (let bits = load(words, base + sleepers + i); bits !== 0; bits &= bits - 1) {
