@@ -340,6 +340,9 @@ export class Mutex extends SharedObject implements Lockable {
   }
 
   private poisonIfWanted(): void {
-    if ((this.options & POISON_OPTION) !== 0) or(this.region.words, this.state, POISONED_BIT)
+    if ((this.options & POISON_OPTION) === 0) return
+    const { words } = this.region
+    // An agent that was declared dead inside its section may own it no more: the one that took it over is not to find it poisoned by that.
+    if (ownerOf(load(words, this.state)) === this.side.get().tag) or(words, this.state, POISONED_BIT)
   }
 }
