@@ -8,6 +8,9 @@ import { decodeUtf8, encodeUtf8, utf8Bound } from './codec-text.js'
 import { InvalidArgumentError, NotShareableError, ValueTooLargeError } from './errors.js'
 import type { Region } from './region.js'
 
+/** In the place of the length, while a value is written whose data go to a block: the next word names that, or is 0 (codec.ts, I4). */
+const WRITING = -1
+
 /**
  * A length word, then the data, or, when the data is longer than the slot's room, the byte offset of its block.
  * The length alone tells the two apart.
@@ -39,16 +42,32 @@ abstract class BlockCodec<T> implements Codec<T> {
 
   free(region: Region, at: number): void {
     const first = at >> 2
-    if (get(region.words, first) > this.room) region.free(get(region.words, first + 1))
+    const length = get(region.words, first)
+    if (length > this.room || length === WRITING) region.freeFrom(first + 1)
     set(region.words, first, 0)
+  }
+
+  recover(region: Region, at: number): void {
+    region.adopt((at >> 2) + 1)
+    this.free(region, at)
   }
 
   /** Where `length` bytes are to go: into the slot, or a new block that the slot then names. */
   protected place(region: Region, at: number, length: number): number {
     if (length <= this.room) return at + 4
-    const block = region.alloc(roundUp(length, 8))
-    set(region.words, (at >> 2) + 1, block)
-    return block
+    const { words } = region
+    const first = at >> 2
+    const formerLength = get(words, first)
+    const former = get(words, first + 1)
+    set(words, first + 1, 0)
+    set(words, first, WRITING)
+    try {
+      return region.allocInto(first + 1, roundUp(length, 8))
+    } catch (error) {
+      set(words, first + 1, former)
+      set(words, first, formerLength)
+      throw error
+    }
   }
 
   /** Where the data of a slot is. */
@@ -169,7 +188,12 @@ class ValueCodec<T> extends BlockCodec<T> {
     const word = encoded.isCounted ? length | COUNTED_BIT : length
     storeEncoded(region, this.place(region, at, length), encoded)
     // References first: an agent that dies in between leaves a count too high, never one too low.
-    encoded.commit()
+    try {
+      encoded.commit()
+    } catch (error) {
+      super.free(region, at)
+      throw error
+    }
     set(region.words, at >> 2, word)
   }
   read(region: Region, at: number): T {
@@ -178,6 +202,10 @@ class ValueCodec<T> extends BlockCodec<T> {
   }
   override free(region: Region, at: number): void {
     const word = get(region.words, at >> 2)
+    if (word === WRITING) {
+      super.free(region, at)
+      return
+    }
     const length = word & ~COUNTED_BIT
     set(region.words, at >> 2, length)
     try {

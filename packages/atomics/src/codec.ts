@@ -16,7 +16,9 @@
  *            array the room is always `m`, so that nothing is outside (`inline`).
  * Invariants I1 Who may write a slot owns it alone until it hands it over, and who may read it was handed it: plain accesses.
  *            I2 A block has one owner, the slot that names it, until `free`. So has a reference to a SharedBox (counted.ts).
- *            I3 A `write` that throws has allocated nothing, and has changed nothing where the codec is not a compound one. A compound
+ *            I4 Of a codec with `recover`, a slot owns what its words say at every instant, also in the middle of `write` and `free`: the block's word is
+               the owner from before the block is allocated until it is free (allocator.ts, I3). A slot of zeros owns nothing.
+            I3 A `write` that throws has allocated nothing, and has changed nothing where the codec is not a compound one. A compound
  *               one's slot may be half written: who keeps a former value there writes to private memory first (staging.ts).
  */
 import { agentLocal } from '#ops'
@@ -47,6 +49,11 @@ export interface Codec<T> {
   read(region: Region, at: number): T
   /** Gives back what the slot owns outside itself; only where not `fixed`. Each slot that was written is freed once, read or not. */
   free?(region: Region, at: number): void
+  /**
+   * As `free`, for a slot whose owner may have died in the middle of `write`, `read` or `free`. The slot is the caller's now, and was zero, or freed, when that
+   * `write` began. Without it, what such a slot owned stays allocated. `Region.allocInto`, `freeFrom` and `adopt` make it possible.
+   */
+  recover?(region: Region, at: number): void
 }
 
 /** A codec whose slot can also be used in place: a field of its type in a struct is a view, not a copy. */
@@ -69,6 +76,16 @@ export function take<T>(codec: Codec<T>, region: Region, at: number): T {
   } finally {
     codec.free?.(region, at)
   }
+}
+
+/**
+ * Frees what a slot held outside itself whose owner died; the slot is the caller's now, and zero or in use again from here on.
+ * @param isWhole whether the value was written to the end, and its freeing had not begun: all that a codec without `recover` can deal with
+ */
+export function recover(codec: Codec<unknown>, region: Region, at: number, isWhole: boolean): void {
+  if (codec.fixed) return
+  if (codec.recover !== undefined) codec.recover(region, at)
+  else if (isWhole) codec.free?.(region, at)
 }
 
 /**

@@ -17,8 +17,8 @@
  *            writes to memory that was given out again.
  */
 import { copy, fill, get, getByte, set } from '#ops'
-import { ownerId } from './agents.js'
-import { Allocator, type Leak, type RegionStats, checkRequest, notAllocated, pendingWord } from './allocator.js'
+import { type AgentIdentity, ownerId } from './agents.js'
+import { Allocator, type Leak, type RegionStats, checkRequest, nameWord, notAllocated, pendingWord } from './allocator.js'
 import { InvalidArgumentError, MemoryDamageError } from './errors.js'
 import { DEBUG_CONTROL, HEADER_BYTES, blockSizeFor } from './heap.js'
 import { H_BYTES, OWNER_GENERATION_SHIFT } from './layout.js'
@@ -55,7 +55,7 @@ const QUARANTINE_BYTES = 4 * 1024 * 1024
 
 /** Allocator of a debug region. Slow: for tests. */
 export class DebugAllocator extends Allocator {
-  override alloc(bytes: number, align: number): number {
+  override alloc(bytes: number, align: number, name = 0): number {
     checkRequest(bytes, align)
     const stack = stackHere()
     const prefix = Math.max(PREFIX, align)
@@ -63,6 +63,7 @@ export class DebugAllocator extends Allocator {
     const { words, heap } = this
     const me = this.lock()
     const pending = pendingWord(me.at)
+    set(words, nameWord(me.at), name)
     const problems: string[] = []
     const take = (): number => (total > get(words, H_BYTES) ? 0 : heap.take(blockSizeFor(total), align, pending))
     let block = take()
@@ -92,13 +93,28 @@ export class DebugAllocator extends Allocator {
     copy(this.region.bytes, text, stack, 0, stack.length)
     set(words, record + D_STATE, LIVE)
     this.unlock(me)
-    this.done(me)
+    this.done(me, at, name)
     return at
   }
 
   override free(at: number): void {
-    const { words } = this
+    this.discard(this.lock(), at, 0)
+  }
+
+  override freeFrom(name: number): void {
     const me = this.lock()
+    const at = get(this.words, name)
+    if (at === 0) this.unlock(me)
+    else this.discard(me, at, name)
+  }
+
+  protected override addressOf(block: number): number {
+    return get(this.words, ((block + HEADER_BYTES) >> 2) + D_AT)
+  }
+
+  /** Under the lock, which it gives up. */
+  private discard(me: AgentIdentity, at: number, name: number): void {
+    const { words } = this
     const payload = this.payloadOf(at)
     const record = payload >> 2
     const state = payload === 0 ? 0 : get(words, record + D_STATE)
@@ -108,8 +124,11 @@ export class DebugAllocator extends Allocator {
       throw new InvalidArgumentError(notAllocated(at, payload !== 0) + (stack === '' ? '' : `; it was allocated\n${stack}`))
     }
     const problems = this.zoneProblems(payload)
+    if (name !== 0) this.unname(me, payload - HEADER_BYTES, name)
     set(words, record + D_SERIAL, this.nextSerial())
     set(words, record + D_STATE, FREEING)
+    // It is in quarantine from here on, whoever puts it there (`afterRebuild`).
+    if (name !== 0) set(words, pendingWord(me.at), 0)
     this.bury(payload)
     this.evict(Math.min(QUARANTINE_BYTES, this.heap.figures().capacity >> 3), problems)
     this.unlock(me)

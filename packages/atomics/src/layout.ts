@@ -90,6 +90,8 @@ export const A_HOLDS = 36
 export const A_PENDING = 37
 /** Tag of the agent that A_PENDING speaks of: a later owner of the slot finds its predecessor's here. */
 export const A_PENDING_OWNER = 38
+/** Word index of the word that is about to name the block of A_PENDING, or names it no more; 0: none. See allocator.ts, I3. */
+export const A_PENDING_NAME = 42
 /** Word index of the token node that this agent is cancelling, and its header; 0: none. See park's cancel-tree.ts. */
 export const A_CANCELLING = 39
 export const A_CANCELLING_HEADER = 40

@@ -115,8 +115,10 @@ export const getBig: Ops['getBig'] = (words, index) => current.getBig(words, ind
 export const setBig: Ops['setBig'] = (words, index, value) => current.setBig(words, index, value)
 export const copy: Ops['copy'] = (target, targetIndex, source, sourceIndex, length) => current.copy(target, targetIndex, source, sourceIndex, length)
 export const fill: Ops['fill'] = (target, index, length, value) => current.fill(target, index, length, value)
-export const now: Ops['now'] = () => current.now()
-export const random: Ops['random'] = () => current.random()
+/** As in ops.ts, for a scheduler that simulates inside what is checked. */
+export const simulated: { now: (() => number) | undefined; random: (() => number) | undefined } = { now: undefined, random: undefined }
+export const now: Ops['now'] = () => (simulated.now === undefined ? current.now() : simulated.now())
+export const random: Ops['random'] = () => (simulated.random === undefined ? current.random() : simulated.random())
 export const createBuffer: Ops['createBuffer'] = (bytes) => current.createBuffer(bytes)
 export const effect: Ops['effect'] = (run) => current.effect(run)
 export const made: Ops['made'] = (object) => current.made(object)

@@ -170,14 +170,16 @@ export function agentLocal<T>(init: () => T): AgentLocal<T> {
   return new AgentLocal(init)
 }
 
+/** What stands in for the clock and for chance, while a deterministic scheduler runs fibers of this agent: see `now` and `random`. */
+export const simulated: { now: (() => number) | undefined; random: (() => number) | undefined } = { now: undefined, random: undefined }
 const { timeOrigin } = performance
 /** Milliseconds since the epoch, monotonic within an agent and comparable between agents of one process. */
 export function now(): number {
-  return timeOrigin + performance.now()
+  return simulated.now === undefined ? timeOrigin + performance.now() : simulated.now()
 }
 /** A random unsigned 32-bit integer, for spreading and ids: not for secrets. */
 export function random(): number {
-  return (Math.random() * 0x1_0000_0000) >>> 0
+  return simulated.random === undefined ? (Math.random() * 0x1_0000_0000) >>> 0 : simulated.random()
 }
 /** A new zeroed shared buffer of fixed size. */
 export function createBuffer(bytes: number): SharedArrayBuffer {

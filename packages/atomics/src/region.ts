@@ -176,7 +176,7 @@ export class Region {
    */
   static create(options: RegionOptions = {}): Region {
     const given = options.buffer
-    if (typeof SharedArrayBuffer !== 'function') throw new SharedMemoryError(capabilities().missing[0]!)
+    if (given === undefined && typeof SharedArrayBuffer !== 'function') throw new SharedMemoryError(capabilities().missing[0]!)
     if (given !== undefined && !isSharedBuffer(given)) throw new InvalidArgumentError('buffer must be a SharedArrayBuffer')
     const agents = options.agents ?? 128
     if (!Number.isInteger(agents) || agents < 1 || agents > MAX_AGENTS)
@@ -277,6 +277,31 @@ export class Region {
     this.allocator.free(at)
   }
 
+  /**
+   * As `alloc`, for a word of the caller's that is 0 and owns the block from the first moment on: it holds the block's address when this returns, and is
+   * 0 when it throws. An agent that dies at any moment leaks nothing, as long as others find the word: who takes it over calls `adopt`, then `freeFrom`.
+   * Plain accesses: until then, and until it is published, the word is this agent's alone.
+   * @param name index of the word (byte offset / 4)
+   * @throws as `alloc`
+   */
+  allocInto(name: number, bytes: number, align = 8): number {
+    return this.allocator.alloc(bytes, align, name)
+  }
+
+  /**
+   * Gives back the block whose address is in the word at index `name`, unless that is 0, and makes it 0. An agent that dies at any moment has freed it or
+   * left it to the word.
+   * @throws as `free`
+   */
+  freeFrom(name: number): void {
+    this.allocator.freeFrom(name)
+  }
+
+  /** Takes over a word of `allocInto` and `freeFrom` from an agent that has died: it then names its block, or holds 0. For any other word it does nothing. */
+  adopt(name: number): void {
+    this.allocator.adopt(name)
+  }
+
   /** Figures of the allocator, in bytes. Takes its lock. */
   stats(): RegionStats {
     return this.allocator.stats()
@@ -320,9 +345,9 @@ export class Region {
   }
 }
 
-/** Also for a buffer of another realm, such as a vm context's or a frame's. */
+/** Also for a buffer of another realm, such as a vm context's or a frame's, and where the constructor has no name. */
 function isSharedBuffer(value: unknown): value is SharedArrayBuffer {
-  return value instanceof SharedArrayBuffer || Object.prototype.toString.call(value) === '[object SharedArrayBuffer]'
+  return Object.prototype.toString.call(value) === '[object SharedArrayBuffer]'
 }
 
 /** How much of a buffer a region's views cover. */

@@ -57,6 +57,9 @@ export function registerShareable(kind: string, type: SharedClass): void {
   registry.get().set(kind, type)
 }
 
+/** Who is told of each shared object that the calling agent makes or opens, while somebody wants to know. */
+export const objectWatch = /* @__PURE__ */ agentLocal<{ seen: ((object: SharedObject) => void) | undefined }>(() => ({ seen: undefined }))
+
 /** The class registered for a kind, if any. */
 export function shareableClass(kind: string): SharedClass | undefined {
   return registry.get().get(kind)
@@ -144,6 +147,8 @@ export abstract class SharedObject {
     this.at = place.at
     this.header = place.header
     made(this)
+    const { seen } = objectWatch.get()
+    if (seen !== undefined) seen(this)
   }
 
   /** A structured-cloneable reference, to be opened elsewhere with `fromHandle` or `revive`. */

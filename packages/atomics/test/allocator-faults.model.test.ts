@@ -174,6 +174,59 @@ describe.each([false, true])('debug: %s', (debug) => {
   })
 })
 
+describe.each([false, true])('debug: %s: a block that a word owns', (debug) => {
+  const late: [string, (region: Region, victim: Victim, name: number) => void][] = [
+    ...recoveries,
+    [
+      'the word is taken over and in use again before the reaper reclaims',
+      (region, victim, name) => {
+        declareDead(region, victim)
+        region.adopt(name)
+        region.freeFrom(name)
+        region.allocInto(name, 64)
+        const at = region.words[name]
+        region.reclaim(victim.id)
+        expect(region.words[name]).toBe(at)
+        region.check()
+        region.words[at! >> 2] = 7
+        region.free(region.alloc(64))
+        expect(region.words[at! >> 2]).toBe(7)
+      },
+    ],
+  ]
+  for (const frees of [false, true]) {
+    it.each(late)(`${frees ? 'freeFrom' : 'allocInto'}: %s`, (recovery, recover) => {
+      let operations = 0
+      let owned = 0
+      for (; ; operations += debug && recovery !== recoveries[0]![0] ? 3 : 1) {
+        const { region, held, victimBlock } = prepared(debug)
+        region.free(victimBlock)
+        const name = (held[1]! >> 2) + 2
+        region.words[name] = 0
+        if (frees) region.allocInto(name, 64)
+        const victim = dieAt(region, operations, () => {
+          if (frees) region.freeFrom(name)
+          else region.allocInto(name, 64)
+        })
+        if (victim.died) recover(region, victim, name)
+        else declareDead(region, victim)
+        region.adopt(name)
+        const at = region.words[name]!
+        if (at !== 0) owned++
+        // The word says what there is.
+        expect(region.stats().blocks).toBe(held.length + (at === 0 ? 0 : 1))
+        region.freeFrom(name)
+        region.freeFrom(name)
+        expect(region.words[name]).toBe(0)
+        audit(region, held)
+        if (!victim.died) break
+      }
+      expect(operations).toBeGreaterThan(10)
+      expect(owned).toBeGreaterThan(0)
+    })
+  }
+})
+
 describe('a death while repairing after a death', () => {
   it.each([
     ['alloc', (region: Region) => region.alloc(64, 64), false],
