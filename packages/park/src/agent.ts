@@ -14,12 +14,12 @@
  *            A2 A promise wait that is not unref'ed holds the process (W5): `waitAsync` alone does not.
  * Pairs      A_BLOCKED with wake.ts; MODE with ready.ts.
  */
-import { defer, effect, get, load, made, now, set, store, wait, waitAsync } from '@heddle/atomics/ops'
+import { agentLocal, defer, effect, get, load, made, now, store, wait, waitAsync } from '@heddle/atomics/ops'
 import { A_BLOCKED, A_MODE, A_STATUS, A_THREAD, type AgentIdentity, holdRegion, PHASE_ALIVE, STATUS_SHIFT } from '@heddle/atomics/internal'
 import type { Region } from '@heddle/atomics'
 import { ShutdownError } from './errors.js'
 import { getHost } from './host.js'
-import { CASE_RECHECK, IDLE, NOTIFIED, RUNNING, W_KIND, W_NUMBER } from './layout.js'
+import { CASE_RECHECK, IDLE, KIND_FIBER, KIND_MASK, NOTIFIED, RUNNING, W_KIND, W_NUMBER } from './layout.js'
 import { drainReady, isReady } from './ready.js'
 import { claim } from './record.js'
 import { Slab } from './slab.js'
@@ -46,6 +46,12 @@ interface Line {
   isOpen: boolean
 }
 
+/** How long a thread sleeps at most while its fibers also wait in other regions than the one whose futex it sleeps on. */
+const OTHER_REGIONS_MS = 1
+
+/** This thread's agents that fibers wait with. */
+const awaited = agentLocal(() => new Set<Agent>())
+
 /** Outside of the class, so that the closure holds nothing but the line. */
 function listenOn(line: Line): () => void {
   return () => {
@@ -64,7 +70,10 @@ export class Agent {
   /** Word index of its record. */
   readonly record: number
   readonly slab: Slab
-  readonly wheel = new TimerWheel()
+  private readonly ownWheel = new TimerWheel()
+  wheel = this.ownWheel
+  /** Its timers go by a simulated clock, which no host timer follows. */
+  private isSimulated = false
   readonly spin: SpinBudget
   /** Its log of shared holds, once it has one (holds.ts). */
   holds: object | undefined = undefined
@@ -75,6 +84,8 @@ export class Agent {
   /** Records whose claim was declined while the thread blocks. */
   private readonly declined: number[] = []
   private interest = 0
+  /** Those of them that are fibers. */
+  private fibers = 0
   /** Waits that keep the process alive. */
   private held = 0
   private letGo: (() => void) | undefined
@@ -123,7 +134,8 @@ export class Agent {
   /** Takes a record for a wait of this kind. @throws RegionFullError */
   acquire(kind: number): number {
     const r = this.slab.acquire()
-    set(this.words, r + W_KIND, kind)
+    // Most often it is the kind that it was. Who woke it last may read it still.
+    if (get(this.words, r + W_KIND) !== kind) store(this.words, r + W_KIND, kind)
     return r
   }
 
@@ -132,11 +144,13 @@ export class Agent {
     this.waiting[get(this.words, r + W_NUMBER)] = resumable
     // Also where the engine does not keep a pending waitAsync: whoever awaits is reached from here only.
     if (this.interest++ === 0) holdRegion(this.region, true)
+    if (this.isOfFiber(r) && this.fibers++ === 0) awaited.get().add(this)
     this.arm()
   }
 
   unregister(r: number): void {
     this.waiting[get(this.words, r + W_NUMBER)] = undefined
+    if (this.isOfFiber(r) && --this.fibers === 0) awaited.get().delete(this)
     if (--this.interest > 0) return
     holdRegion(this.region, false)
     if (this.line !== undefined) this.line.agent = undefined
@@ -157,6 +171,10 @@ export class Agent {
     })
   }
 
+  private isOfFiber(r: number): boolean {
+    return (get(this.words, r + W_KIND) & KIND_MASK) === KIND_FIBER
+  }
+
   /** Something of this agent became ready by its own doing. */
   makeReady(r: number): void {
     this.readyList.push(r)
@@ -170,11 +188,42 @@ export class Agent {
     return timer
   }
 
+  /**
+   * Has new timers go by another wheel, whose clock is simulated, for as long as its caller runs: `undefined` goes back to the agent's own. What the
+   * own wheel has waits meanwhile. @returns what was in its place
+   */
+  simulate(wheel: TimerWheel | undefined): TimerWheel | undefined {
+    const former = this.isSimulated ? this.wheel : undefined
+    this.isSimulated = wheel !== undefined
+    this.wheel = wheel ?? this.ownWheel
+    return former
+  }
+
   /** Takes what is ready and tells it, and runs the timers that are due; never sleeps. @returns whether there was anything */
   poll(): boolean {
     this.collect()
     const any = this.tell()
     return this.wheel.size > 0 && this.wheel.next() <= now() ? this.wheel.advance() > 0 || any : any
+  }
+
+  /** As `poll`, and for every other region that a fiber of this thread waits in. */
+  pollForFibers(): boolean {
+    let any = this.poll()
+    for (const other of awaited.get()) if (other !== this) any = other.poll() || any
+    return any
+  }
+
+  /**
+   * As `block`, also until something is ready that a fiber of this thread waits for in another region. A thread sleeps on one word: while there is
+   * such a fiber it wakes every millisecond and looks.
+   */
+  blockForFibers(): void {
+    const others = [...awaited.get()].filter((other) => other !== this)
+    if (others.length === 0) this.block()
+    else if (!this.pollForFibers()) {
+      this.block(Math.min(now() + OTHER_REGIONS_MS, ...others.map(({ wheel }) => wheel.next())))
+      for (const other of others) other.poll()
+    }
   }
 
   /**
@@ -329,6 +378,7 @@ export class Agent {
 
   /** Keeps one host timer for the wheel's next deadline. */
   private setHostTimer(): void {
+    if (this.isSimulated) return
     const next = this.wheel.next()
     if (next === this.hostTimerAt) return
     this.hostTimer?.()

@@ -19,7 +19,7 @@ import { and, compareExchange, get, load, now, or, store } from '@heddle/atomics
 import { A_HEIR } from '@heddle/atomics/internal'
 import type { Agent } from './agent.js'
 import { GRANTED, NOTIFIED, W_AGENT, W_STATE, W_TRIES, W_WANT, WAITING } from './layout.js'
-import { FLAGS_MASK, PARKED_BIT } from './lock-word.js'
+import { FLAGS_MASK, ownerOf, PARKED_BIT } from './lock-word.js'
 import { enqueueAgain, firstOf, lockQueue, nextOf, unlink, unlockQueue } from './queue.js'
 import { claim, phaseOf, unclaim } from './record.js'
 import { announce, canRun, claimOne, deliver, lookAgain } from './wake.js'
@@ -47,21 +47,25 @@ export function releaseContended(agent: Agent, lock: number, q: number, tag: num
   let main = anybody ? grantIfDue(agent, lock, q, tag) : 0
   if (main === 0) {
     if (anybody) main = claimOne(agent, q, 0)
-    free(words, lock, q)
+    free(words, lock, q, tag)
   } else if (firstOf(words, q) === 0) and(words, lock, ~PARKED_BIT)
   unlockQueue(agent, q)
   if (main !== 0) deliver(agent, main)
 }
 
-/** The lock word loses its owner and keeps its flags; PARKED stays while somebody is in the queue. Under the queue's lock. */
-function free(words: Int32Array, lock: number, q: number): void {
+/** The lock word loses its owner, if that is `tag`, and keeps its flags; PARKED stays while somebody is in the queue. Under the queue's lock. */
+function free(words: Int32Array, lock: number, q: number, tag: number): void {
   const kept = firstOf(words, q) === 0 ? FLAGS_MASK & ~PARKED_BIT : FLAGS_MASK
-  for (let word = load(words, lock); compareExchange(words, lock, word, word & kept) !== word;) word = load(words, lock)
+  // Another owner: this agent was declared dead meanwhile, and its lock taken over.
+  for (let word = load(words, lock); ownerOf(word) === tag; word = load(words, lock))
+    if (compareExchange(words, lock, word, word & kept) === word) return
 }
 
-/** Puts another owner into a lock word that the caller owns; the flags stay. Others may change flags meanwhile, never the owner. */
-function setOwner(words: Int32Array, lock: number, tag: number): void {
-  for (let word = load(words, lock); compareExchange(words, lock, word, tag | (word & FLAGS_MASK)) !== word;) word = load(words, lock)
+/** Puts another owner into a lock word that `from` owns; the flags stay. False, and nothing done, when it was taken over meanwhile. */
+function setOwner(words: Int32Array, lock: number, from: number, tag: number): boolean {
+  for (let word = load(words, lock); ownerOf(word) === from; word = load(words, lock))
+    if (compareExchange(words, lock, word, tag | (word & FLAGS_MASK)) === word) return true
+  return false
 }
 
 /** Whether a waiter has waited or tried long enough to be handed the lock. */
@@ -78,7 +82,11 @@ function grantIfDue(agent: Agent, lock: number, q: number, tag: number): number 
     if (!isDue(words, r)) return 0
     store(words, agent.record + A_HEIR, r)
     // W_AGENT is fixed while the record is in use.
-    setOwner(words, lock, get(words, r + W_AGENT))
+    const heir = get(words, r + W_AGENT)
+    if (!setOwner(words, lock, tag, heir)) {
+      store(words, agent.record + A_HEIR, 0)
+      return 0
+    }
     if (claim(words, r, GRANTED)) {
       announce(agent, r)
       if (canRun(agent, r) || !unclaim(words, r, GRANTED)) {
@@ -88,7 +96,7 @@ function grantIfDue(agent: Agent, lock: number, q: number, tag: number): number 
       }
       lookAgain(agent, r)
     }
-    setOwner(words, lock, tag)
+    setOwner(words, lock, heir, tag)
     store(words, agent.record + A_HEIR, 0)
   }
   return 0
@@ -106,7 +114,7 @@ export function declineLock(agent: Agent, lock: number, q: number, r: number): b
   if (again) {
     main = claimOne(agent, q, 0)
     enqueueAgain(words, q, r)
-    free(words, lock, q)
+    free(words, lock, q, agent.tag)
   } else if (phaseOf(load(words, r + W_STATE)) === NOTIFIED) {
     main = claimOne(agent, q, 0)
     again = main !== 0

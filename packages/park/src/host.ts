@@ -68,6 +68,11 @@ export interface Host {
   onAgentExit?(callback: () => void): void
   /** Keeps the process alive until the returned function is called. */
   hold(): () => void
+  /**
+   * Whether a worker gets the memory of the agent that starts it. Default: whether this agent can share memory at all. Where it is false, an
+   * executor's calls and results travel by `HostWorker.post`.
+   */
+  readonly sharesMemory?: boolean
   /** The module that a pool's workers run. */
   readonly workerModule?: URL | string
   /** Starts a worker that runs the module. */

@@ -87,6 +87,8 @@ export const KIND_MASK = 3
  * is never disposed of.
  */
 export const KIND_PASSES = 4
+/** Flag: the thread sleeps or is about to. Without it nobody need call `notify`, which costs more than all the rest of a wake. */
+export const KIND_ASLEEP = 8
 
 // A chunk of records: three lines of header and ready bits, then the records.
 /** Word index of the agent's next chunk; 0 for none. */

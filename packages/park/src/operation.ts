@@ -20,7 +20,7 @@
  */
 import { InvalidArgumentError } from '@heddle/atomics'
 import { canBlock, H_DEATHS } from '@heddle/atomics/internal'
-import { effect, load, now, set, wait } from '@heddle/atomics/ops'
+import { effect, get, load, now, set, store, wait } from '@heddle/atomics/ops'
 import type { Agent, Resumable } from './agent.js'
 import { BlockingNotAllowedError, type ShutdownError, TimeoutError } from './errors.js'
 import {
@@ -28,10 +28,12 @@ import {
   CASE_RECHECK,
   CASE_TOKEN,
   GRANTED,
+  KIND_ASLEEP,
   KIND_FIBER,
   KIND_PROMISE,
   KIND_THREAD,
   NOTIFIED,
+  W_KIND,
   W_MAIN,
   W_STATE,
   W_WANT,
@@ -40,7 +42,7 @@ import {
 import { type BlockingOptions, type CancelSignal, deadlineOf, isAbortSignal, type WaitOptions } from './options.js'
 import { enqueueLink, lockQueue, settle, unlockQueue } from './queue.js'
 import { cancel, claim, phaseOf } from './record.js'
-import type { Timer } from './timer-wheel.js'
+import { cancelTimer, type Timer } from './timer-wheel.js'
 import { deliver } from './wake.js'
 import { BLOCKED, runningFiber, type Waker } from './waker.js'
 
@@ -190,12 +192,16 @@ function sleepThread(agent: Agent, record: number, deadline: number): number {
   if (phaseOf(waiting) !== WAITING || now() >= deadline) return waiting
   if (agent.spin.until(() => load(words, index) !== waiting)) return load(words, index)
   agent.enterBlocked()
+  const kind = get(words, record + W_KIND)
+  store(words, record + W_KIND, kind | KIND_ASLEEP)
   while (load(words, index) === waiting) {
     const left = deadline === Infinity ? Infinity : deadline - now()
     if (left <= 0) break
     wait(words, index, waiting, left)
   }
+  // The fence of an agent that was declared dead comes first: the record may be another's.
   agent.exitBlocked()
+  store(words, record + W_KIND, kind)
   return load(words, index)
 }
 
@@ -359,7 +365,7 @@ export class Pending<T> implements Resumable {
   private end(): void {
     const { operation, signal, onAbort } = this
     const { agent, record } = operation
-    if (this.timer !== undefined) agent.wheel.cancel(this.timer)
+    if (this.timer !== undefined) cancelTimer(this.timer)
     if (onAbort !== undefined) effect(() => (signal as AbortSignal).removeEventListener('abort', onAbort))
     agent.unregister(record)
     if (this.held) agent.unhold()

@@ -3,7 +3,7 @@
  *
  * Source     parking_lot_core's park (validate under the bucket's lock).
  */
-import { compareExchange, get, load, peek, set } from '@heddle/atomics/ops'
+import { compareExchange, get, load, peek, set, store } from '@heddle/atomics/ops'
 import type { Agent } from './agent.js'
 import { CASE_RECHECK, KIND_PASSES, NOTIFIED, TAKEN, W_KEY, W_KIND, W_QUEUE, W_STATE, W_TOKEN, W_WANT } from './layout.js'
 import { Operation } from './operation.js'
@@ -53,7 +53,7 @@ export class ParkOperation extends Operation<ParkResult> {
     // Before it is linked: nobody else looks.
     set(agent.words, record + W_KEY, this.key)
     set(agent.words, record + W_WANT, this.home)
-    set(agent.words, record + W_KIND, get(agent.words, record + W_KIND) | KIND_PASSES)
+    store(agent.words, record + W_KIND, get(agent.words, record + W_KIND) | KIND_PASSES)
     lockQueue(agent, queue)
     const wait = this.isValid(queue)
     if (wait) enqueue(agent.words, queue, record, takeTicket(agent.words, queue))

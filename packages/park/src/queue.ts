@@ -160,9 +160,8 @@ export function enqueue(words: Int32Array, q: number, r: number, ticket: number)
   insert(words, q, r, ticket)
 }
 
-/** Puts a link into the queue; its W_MAIN was set before. Under the lock. */
-export function enqueueLink(words: Int32Array, q: number, r: number): void {
-  const ticket = takeTicket(words, q)
+/** Puts a link into the queue; its W_MAIN was set before. Under the lock. @param ticket the place that it had there before */
+export function enqueueLink(words: Int32Array, q: number, r: number, ticket = takeTicket(words, q)): void {
   store(words, r + W_TICKET, ticket)
   store(words, r + W_QUEUE, q)
   setPhase(words, r, LINK)

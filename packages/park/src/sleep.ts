@@ -1,5 +1,6 @@
 /** Sleeping: a wait that nobody wakes, in the three modes, on the agent's timer wheel or the thread's own wait. */
-import { InvalidArgumentError, Region } from '@heddle/atomics'
+import { InvalidArgumentError } from '@heddle/atomics'
+import { ownRegion } from '@heddle/atomics/internal'
 import { now } from '@heddle/atomics/ops'
 import { Agent } from './agent.js'
 import { WAITING } from './layout.js'
@@ -34,7 +35,7 @@ function checkDuration(ms: number): number {
 }
 
 function operationIn(signal: SleepOptions['signal']): SleepOperation {
-  const region = signal !== undefined && 'region' in signal ? signal.region : Region.default
+  const region = signal !== undefined && 'region' in signal ? signal.region : ownRegion()
   return new SleepOperation(Agent.of(region))
 }
 

@@ -13,7 +13,7 @@
  * Progress   In the worst case, when it never pays, a wait costs MIN_US + PROBE_US / PROBE more.
  */
 import { A_SPINNING, H_SPINNING } from '@heddle/atomics/internal'
-import { add, limits, now, pause, store } from '@heddle/atomics/ops'
+import { add, hasPause, limits, now, pause, store } from '@heddle/atomics/ops'
 import { getHost } from './host.js'
 
 const MIN_US = 2
@@ -23,6 +23,23 @@ const PROBE = 16
 const PROBE_US = 100
 /** Rounds between two looks at the clock. */
 const ROUNDS = 32
+
+/** Turns of an empty loop that take about as long as one `Atomics.pause`. */
+const TURNS_OF_PAUSE = 32
+
+/**
+ * Lets the other side work: this thread does nothing for so many turns of an empty loop, a third to one nanosecond each, and reads no
+ * shared word. A look takes the line that it reads from whoever writes it, so two threads that look as fast as they can move the
+ * line for each step; one that rests lets the other take several (exponential backoff: T. Anderson, IEEE TPDS 1990).
+ * @returns whether it is worth a look again: false with one core, and at once
+ */
+export function rest(turns: number): boolean {
+  if (limits.spin < turns || getHost().parallelism < 2) return false
+  let turn = 0
+  if (hasPause) for (; turn < turns; turn += TURNS_OF_PAUSE) pause()
+  else while (turn < turns) turn++
+  return turn > 0
+}
 
 /** One agent's experience with spinning. */
 export class SpinBudget {

@@ -311,6 +311,11 @@ export class TimerWheel {
   }
 }
 
+/** Keeps a timer from running, whichever wheel it is in. O(1). @returns whether it had yet to run */
+export function cancelTimer(timer: Timer): boolean {
+  return timer instanceof Node && timer.wheel !== undefined && timer.wheel.cancel(timer)
+}
+
 /** Sorts the part of a list that begins after `before`. */
 function sortAfter(before: Node, list: Node): void {
   const nodes: Node[] = []

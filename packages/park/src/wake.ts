@@ -6,13 +6,14 @@
  *            V2 A promise or fiber whose agent is blocked in a thread's wait can't run: it is chosen only when nobody else is there.
  * Pairs      The waker sets the ready bit, then reads A_BLOCKED; an agent about to block writes A_BLOCKED, then drains its bits
  *            (agent.ts, enterBlocked): one of them sees the other.
+ *            The waker claims, then reads KIND_ASLEEP; a thread about to sleep writes it, then reads its state (`wait` does): likewise.
  *            The bit and the claim come before the queue's unlock, the ring after it: a waker that dies in between leaves a claimed
  *            record that nobody told, and its reaper tells it.
  */
 import { get, load, notify, peek, store } from '@heddle/atomics/ops'
 import { A_BLOCKED, agentRecord, ownerId } from '@heddle/atomics/internal'
 import type { Agent } from './agent.js'
-import { KIND_MASK, KIND_THREAD, W_AGENT, W_KIND, W_STATE, W_TOKEN, W_WANT } from './layout.js'
+import { KIND_ASLEEP, KIND_MASK, KIND_THREAD, W_AGENT, W_KIND, W_STATE, W_TOKEN, W_WANT } from './layout.js'
 import { firstOf, nextOf, unlink } from './queue.js'
 import { choose, isClaimable, mainOf, putBack } from './record.js'
 import { ring, setReady } from './ready.js'
@@ -24,7 +25,8 @@ export function agentOf(words: Int32Array, r: number): number {
 
 /** Whether a waiter could go on at once if it were chosen now (V2). */
 export function canRun(agent: Agent, main: number): boolean {
-  if ((get(agent.words, main + W_KIND) & KIND_MASK) === KIND_THREAD) return true
+  // Only KIND_ASLEEP may change meanwhile.
+  if ((peek(agent.words, main + W_KIND) & KIND_MASK) === KIND_THREAD) return true
   // Also for the caller's own: about to block, it passes on what its promises were given, and not to one another.
   return load(agent.words, agentOf(agent.words, main) + A_BLOCKED) === 0
 }
@@ -41,8 +43,9 @@ export function announce(agent: Agent, main: number): void {
 export function deliver(agent: Agent, main: number): void {
   const { words } = agent
   // The owner may have gone on by itself and used the record for something else: then this wakes nobody, or once too often.
-  if ((peek(words, main + W_KIND) & KIND_MASK) === KIND_THREAD) {
-    notify(words, main + W_STATE)
+  const kind = load(words, main + W_KIND)
+  if ((kind & KIND_MASK) === KIND_THREAD) {
+    if ((kind & KIND_ASLEEP) !== 0) notify(words, main + W_STATE)
     return
   }
   const owner = agentOf(words, main)

@@ -82,7 +82,7 @@ test('two waiters, two wakers: each notify has its waiter', () => {
         expectNoRecords(region)
       }
     },
-    { preemptions: full ? 3 : 2 },
+    { preemptions: 2 },
   )
 })
 
