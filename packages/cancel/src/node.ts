@@ -24,6 +24,7 @@ import {
   E_TARGET,
   finishUnderLock,
   firstOf,
+  isInUse,
   inheritedState,
   linkEdge,
   lockQueue,
@@ -149,7 +150,8 @@ export function disposeNode(agent: Agent, node: number, header: number, claimed:
   unlockQueue(agent, node + N_QUEUE)
   if (!live) return undefined
   for (let edge = node; edge !== 0; edge = load(words, edge + N_MORE)) leaveParent(agent, edge)
-  return (load(words, node + N_FLAGS) & FLAG_POOLED) === 0 || isIdle(words, node)
+  // A child that leaves may be in the lock for a moment, and is not somebody who waits.
+  return (load(words, node + N_FLAGS) & FLAG_POOLED) === 0 || !isInUse(() => agent, words, node + N_QUEUE)
 }
 
 /** Whether nobody who waited with a node still has to look at it. */

@@ -12,7 +12,7 @@
 import type { Region } from '@heddle/atomics'
 import { agentLocal, defer, effect, now } from '@heddle/atomics/ops'
 import type { CancelSignal, Timer } from '@heddle/park'
-import { type Agent, deliver, KIND_PROMISE, Operation, Pending, setPhase, WAITING } from '@heddle/park/internal'
+import { type Agent, cancelTimer, deliver, KIND_PROMISE, Operation, Pending, setPhase, WAITING } from '@heddle/park/internal'
 import { isIdle, recycle } from './node.js'
 import { Reasons } from './reason.js'
 
@@ -159,7 +159,7 @@ export class Side {
   }
 
   stopTimer(): void {
-    if (this.timer !== undefined) this.hub.agent.wheel.cancel(this.timer)
+    if (this.timer !== undefined) cancelTimer(this.timer)
     this.timer = undefined
   }
 }
