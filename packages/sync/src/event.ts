@@ -89,7 +89,7 @@ export class Event extends SharedObject {
       if ((word & CLOSED_BIT) === 0) return
       const open = nextEpoch(word & ~CLOSED_BIT, SHAPE)
       if (compareExchange(words, state, word, open) !== word) continue
-      wakeAll(agent, words, state, open, SHAPE)
+      wakeAll(agent, words, state, open, SHAPE, () => !this.isDisposed)
       return
     }
   }

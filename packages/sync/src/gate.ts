@@ -19,11 +19,13 @@ import {
   deliver,
   enqueue,
   enqueueAgain,
+  lockIfThere,
   lockQueue,
   mayHaveWaiters,
   Operation,
   takeTicket,
   unlink,
+  unlockPinned,
   unlockQueue,
   W_LOCK,
   W_STATE,
@@ -52,15 +54,18 @@ export function nextEpoch(word: number, { shift }: GateShape): number {
   return shift === 32 ? word : (word + (1 << shift)) | 0
 }
 
-/** Wakes everybody who waits at a gate, after the word was changed to `word`. */
-export function wakeAll(agent: () => Agent, words: Int32Array, at: number, word: number, shape: GateShape): void {
+/**
+ * Wakes everybody who waits at a gate, after the word was changed to `word`.
+ * @param isThere whether the gate lives: who finds it open may dispose of it before its opener gets here
+ */
+export function wakeAll(agent: () => Agent, words: Int32Array, at: number, word: number, shape: GateShape, isThere: () => boolean): void {
   const q = at + 1
   if (!mayHaveWaiters(words, q)) return
   const mine = agent()
   const claimed: number[] = []
-  lockQueue(mine, q)
+  if (!lockIfThere(mine, q, isThere)) return
   claimMany(mine, q, epochOf(word, shape), Infinity, claimed)
-  unlockQueue(mine, q)
+  unlockPinned(mine, q)
   for (const main of claimed) deliver(mine, main)
 }
 

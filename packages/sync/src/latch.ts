@@ -69,7 +69,15 @@ export class Latch extends SharedObject {
     for (let count = load(words, at); count > 0; count = load(words, at)) {
       const left = Math.max(0, count - k)
       if (compareExchange(words, at, count, left) !== count) continue
-      if (left === 0) wakeAll(() => Agent.of(region), words, at, left, SHAPE)
+      if (left === 0)
+        wakeAll(
+          () => Agent.of(region),
+          words,
+          at,
+          left,
+          SHAPE,
+          () => !this.isDisposed,
+        )
       return
     }
   }

@@ -11,7 +11,7 @@
  */
 import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
 import { isOwnerGone, Place } from '@heddle/atomics/internal'
-import { type AgentLocal, agentLocal, and, compareExchange, get, load, or, peek, store } from '@heddle/atomics/ops'
+import { type AgentLocal, agentLocal, and, compareExchange, get, load, peek, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, block, DoneFiber, FiberWait, LOCKED_BIT, OBSERVED_BIT, ownerOf, POISONED_BIT, promise, QUEUE_BYTES } from '@heddle/park/internal'
 import { refuseWhileWaited } from './disposal.js'
@@ -289,6 +289,14 @@ export class Mutex extends SharedObject implements Lockable {
   }
 
   /**
+   * Takes it if that needs one compare-exchange: for whoever needs no guard.
+   * @internal
+   */
+  takeFree(): boolean {
+    return this.take(this.side.get())
+  }
+
+  /**
    * Gives it back where a guard's compare-exchange did not do; what a ReentrantMutex calls at its last release.
    * @internal
    */
@@ -342,7 +350,9 @@ export class Mutex extends SharedObject implements Lockable {
   private poisonIfWanted(): void {
     if ((this.options & POISON_OPTION) === 0) return
     const { words } = this.region
+    const { tag } = this.side.get()
     // An agent that was declared dead inside its section may own it no more: the one that took it over is not to find it poisoned by that.
-    if (ownerOf(load(words, this.state)) === this.side.get().tag) or(words, this.state, POISONED_BIT)
+    for (let word = load(words, this.state); ownerOf(word) === tag; word = load(words, this.state))
+      if (compareExchange(words, this.state, word, word | POISONED_BIT) === word) return
   }
 }

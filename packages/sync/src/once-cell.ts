@@ -22,11 +22,11 @@ import {
   firstOf,
   GRANTED,
   LOCKED_BIT,
-  lockQueue,
+  lockIfThere,
   phaseOf,
   promise,
   QUEUE_BYTES,
-  unlockQueue,
+  unlockPinned,
 } from '@heddle/park/internal'
 import { refuseWhileWaited } from './disposal.js'
 import { LockOperation, release, tryAcquire } from './lock-operation.js'
@@ -245,11 +245,11 @@ export class OnceCell<T> extends SharedObject {
 
   private tellAll(agent: Agent): void {
     const q = this.state + 1
-    if (firstOf(agent.words, q) === 0) return
     const claimed: number[] = []
-    lockQueue(agent, q)
+    // Who finds the value may dispose of the cell before this.
+    if (!lockIfThere(agent, q, () => !this.isDisposed && firstOf(agent.words, q) !== 0)) return
     claimMany(agent, q, 0, Infinity, claimed)
-    unlockQueue(agent, q)
+    unlockPinned(agent, q)
     for (const main of claimed) deliver(agent, main)
   }
 }

@@ -28,6 +28,7 @@ import {
   enqueueAgain,
   firstOf,
   KIND_THREAD,
+  lockIfThere,
   lockQueue,
   mainOf,
   nextOf,
@@ -37,6 +38,7 @@ import {
   takeTicket,
   unclaim,
   unlink,
+  unlockPinned,
   unlockQueue,
   W_AGENT,
   W_KIND,
@@ -77,13 +79,20 @@ export function tryTakeNow(agent: () => Agent, words: Int32Array, at: number, wa
   return tryTake(words, at, want)
 }
 
-/** Adds permits, never past `max`, and wakes whoever can go on. @returns whether there was room */
-export function give(agent: () => Agent, words: Int32Array, at: number, permits: number, max: number): boolean {
+/**
+ * Adds permits, never past `max`, and wakes whoever can go on.
+ * @param isThere whether the owner of the permits lives: who takes them may dispose of it before their giver has looked at the queue
+ * @returns whether there was room
+ */
+export function give(agent: () => Agent, words: Int32Array, at: number, permits: number, max: number, isThere: () => boolean): boolean {
   for (;;) {
     const word = load(words, at)
     if (permitsIn(word) + permits > max) return false
     if (compareExchange(words, at, word, word + wordOf(permits)) !== word) continue
-    if ((word & WAITERS_BIT) !== 0) wake(agent(), at)
+    if ((word & WAITERS_BIT) !== 0) {
+      const mine = agent()
+      if (lockIfThere(mine, at + 1, isThere)) unlockAndWake(mine, at, unlockPinned)
+    }
     return true
   }
 }
@@ -154,10 +163,10 @@ function tell(agent: Agent, r: number, state: number, told: number[]): void {
   told.push(mainOf(agent.words, r))
 }
 
-function unlockAndWake(agent: Agent, at: number): void {
+function unlockAndWake(agent: Agent, at: number, unlock = unlockQueue): void {
   const told: number[] = []
   wakeFront(agent, at, told)
-  unlockQueue(agent, at + 1)
+  unlock(agent, at + 1)
   for (const r of told) deliver(agent, r)
 }
 

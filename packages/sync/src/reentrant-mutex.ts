@@ -11,7 +11,7 @@
  */
 import { type Handle, Region, SharedObject } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
-import { agentLocal, get, load, set } from '@heddle/atomics/ops'
+import { agentLocal, get, load, peek, set } from '@heddle/atomics/ops'
 import type { BlockingOptions, FiberOperation, WaitOptions, Waker } from '@heddle/park'
 import { Agent, DoneFiber, ownerOf, runningFiber } from '@heddle/park/internal'
 import { NotOwnerError, PoisonedError } from './errors.js'
@@ -20,7 +20,8 @@ import type { LockMetrics } from './metrics.js'
 import { Mutex, MutexGuard, type MutexOptions } from './mutex.js'
 
 const MUTEX_AT = 4
-const DEPTH = (MUTEX_AT + Mutex.BYTES) >> 2
+/** Behind the mutex: (MUTEX_AT + Mutex.BYTES) / 4; a plain number, so that bundlers can drop what is not used. */
+export const DEPTH = 8
 const OWNER = DEPTH + 1
 const AGENT = OWNER + 1
 
@@ -98,7 +99,8 @@ export class ReentrantMutex extends SharedObject implements Lockable {
     const agent = this.agent()
     const owner = currentOwner()
     if (this.isOwner(agent, owner)) return this.deeper(agent)
-    return this.first(agent, owner, () => this.mutex.lock(options))
+    if (!this.mutex.takeFree()) this.poisonable(agent, owner, () => this.mutex.lock(options))
+    return this.begin(agent, owner)
   }
 
   /** As `lock`, in a fiber: `const guard = yield* mutex.lockFiber()`. */
@@ -113,8 +115,8 @@ export class ReentrantMutex extends SharedObject implements Lockable {
     const agent = this.agent()
     const owner = currentOwner()
     if (this.isOwner(agent, owner)) return this.deeper(agent)
-    const guard = this.poisonable(agent, owner, () => this.mutex.tryLock())
-    return guard === undefined ? undefined : this.begin(agent, owner)
+    const taken = this.mutex.takeFree() || this.poisonable(agent, owner, () => this.mutex.tryLock()) !== undefined
+    return taken ? this.begin(agent, owner) : undefined
   }
 
   /** Runs `section` with the mutex held, and ends this holding however the section ends. Blocks as `lock`. */
@@ -195,10 +197,10 @@ export class ReentrantMutex extends SharedObject implements Lockable {
     return ownerOf(load(agent.words, this.mutex.state)) === agent.tag
   }
 
-  /** Who reads these words while its agent has the mutex is that agent (M1). */
+  /** Who reads these words while its agent has the mutex is that agent (M1); only the agent itself writes its own tag: a plain look first. */
   private isOwner(agent: Agent, owner: number): boolean {
     const { words } = agent
-    return this.isHeldBy(agent) && get(words, this.word(AGENT)) === agent.tag && get(words, this.word(OWNER)) === owner
+    return peek(words, this.word(AGENT)) === agent.tag && this.isHeldBy(agent) && get(words, this.word(OWNER)) === owner
   }
 
   private deeper(agent: Agent): ReentrantGuard {
@@ -211,11 +213,6 @@ export class ReentrantMutex extends SharedObject implements Lockable {
     set(agent.words, this.word(DEPTH), 1)
     set(agent.words, this.word(AGENT), agent.tag)
     return new ReentrantGuard(this, agent)
-  }
-
-  private first(agent: Agent, owner: number, lock: () => MutexGuard): ReentrantGuard {
-    this.poisonable(agent, owner, lock)
-    return this.begin(agent, owner)
   }
 
   /** A poisoned mutex is held by the error's guard: it becomes a guard of this. */

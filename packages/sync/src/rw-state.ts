@@ -13,6 +13,7 @@ import {
   type Hold,
   Holds,
   LOCKED_BIT,
+  lockIfThere,
   lockQueue,
   mayHaveWaiters,
   nextOf,
@@ -22,6 +23,7 @@ import {
   phaseOf,
   QUEUE_BYTES,
   unlink,
+  unlockPinned,
   unlockQueue,
   W_KEY,
   W_QUEUE,
@@ -107,9 +109,10 @@ function clearBit(agent: Agent, lock: RwWords, hold: Hold): void {
   and(words, hold.word, ~hold.mask)
   // Of those that leave at one time, the last to clear its bit sees all others clear.
   if (!isClosed(load(words, lock.state)) || !mayHaveWaiters(words, lock.drain) || !isClear(lock)) return
-  lockQueue(agent, lock.drain)
+  // The writer that finds it clear may dispose of the lock before this.
+  if (!lockIfThere(agent, lock.drain, () => load(words, lock.object) === lock.header)) return
   const main = claimOne(agent, lock.drain, 0)
-  unlockQueue(agent, lock.drain)
+  unlockPinned(agent, lock.drain)
   if (main !== 0) deliver(agent, main)
 }
 

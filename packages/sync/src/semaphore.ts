@@ -124,7 +124,16 @@ export class Semaphore extends SharedObject {
     this.assertLive()
     checkPermits(k)
     const { region, permits } = this
-    if (!give(() => Agent.of(region), region.words, permits, k, this.max))
+    if (
+      !give(
+        () => Agent.of(region),
+        region.words,
+        permits,
+        k,
+        this.max,
+        () => !this.isDisposed,
+      )
+    )
       throw new InvalidArgumentError(`releasing ${k} would make more than max = ${this.max} permits: somebody releases what was not acquired`)
   }
 

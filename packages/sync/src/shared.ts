@@ -17,8 +17,10 @@ import type { AsyncOptions, BlockingOptions, WaitOptions } from '@heddle/park'
 import { RwLock, type RwLockOptions } from './rw-lock.js'
 
 const LOCK_AT = 8
-const CURRENT_AT = LOCK_AT + RwLock.BYTES
-const SLOT_AT = (CURRENT_AT + 4 + 7) & ~7
+/** Behind the lock: LOCK_AT + RwLock.BYTES; a plain number, so that bundlers can drop what is not used. */
+export const CURRENT_AT = 84
+/** The next multiple of 8 after one word. */
+const SLOT_AT = 88
 
 /** Replaces the value, within the section. */
 export type SetValue<T> = (value: T) => void

@@ -76,7 +76,15 @@ export class WaitGroup extends SharedObject {
       const zero = count === 0
       const next = zero ? nextEpoch(word & ~COUNT_MASK, SHAPE) : (word & ~COUNT_MASK) | count
       if (compareExchange(words, at, word, next) !== word) continue
-      if (zero) wakeAll(() => Agent.of(region), words, at, next, SHAPE)
+      if (zero)
+        wakeAll(
+          () => Agent.of(region),
+          words,
+          at,
+          next,
+          SHAPE,
+          () => !this.isDisposed,
+        )
       return
     }
   }
