@@ -184,7 +184,7 @@ export class Buffered<T> extends Flavor<T> {
     return new BatchOperation(agent, this, begun ?? new SendBatch(this, values), true)
   }
   receiveManyOperation(agent: Agent, into: { [index: number]: T }, max: number, begun?: Batch): Operation<number> {
-    return new BatchOperation(agent, this, begun ?? new ReceiveBatch(this, into, max), false)
+    return new BatchOperation(agent, this, begun ?? this.receiveBatch(into, max), false)
   }
   receiveFiber(agent: Agent, options: WaitOptions | undefined): FiberOperation<T> {
     const attempt = (): { value: T } | undefined => {
@@ -196,7 +196,7 @@ export class Buffered<T> extends Flavor<T> {
     return new ReceiveFiber(agent, this, attempt, options, 'recvFiber()')
   }
   receiveManyFiber(agent: Agent, into: { [index: number]: T }, max: number, options: WaitOptions | undefined): FiberOperation<number> {
-    const batch = new ReceiveBatch(this, into, max)
+    const batch = this.receiveBatch(into, max)
     return new ReceiveFiber(agent, this, () => (batch.move() ? { value: batch.moved } : undefined), options, 'recvManyFiber()')
   }
 
@@ -220,12 +220,12 @@ export class Buffered<T> extends Flavor<T> {
     if ((load(this.words, this.signals) & SENDERS_WAIT) !== 0 && this.canOffer()) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
   }
 
-  /** Puts a link (its W_MAIN and W_WANT are set) into the queue of one end; the caller looks once more after. */
-  link(agent: Agent, sends: boolean, link: number): void {
+  /** Puts a link (its W_MAIN and W_WANT are set) into the queue of one end, at its former place if it had one; the caller looks once more after. */
+  link(agent: Agent, sends: boolean, link: number, ticket: number | undefined): void {
     const q = sends ? this.sendQueue : this.receiveQueue
     lockQueue(agent, q)
     or(agent.words, this.signals, sends ? SENDERS_WAIT : RECEIVERS_WAIT)
-    enqueueLink(agent.words, q, link)
+    enqueueLink(agent.words, q, link, ticket)
     unlockQueue(agent, q)
   }
 

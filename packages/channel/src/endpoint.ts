@@ -2,9 +2,14 @@
 import { InvalidArgumentError, SharedObject } from '@heddle/atomics'
 import type { Place } from '@heddle/atomics/internal'
 import { store } from '@heddle/atomics/ops'
-import { Agent } from '@heddle/park/internal'
+import { Agent, canBlock, runningFiber } from '@heddle/park/internal'
 import type { Flavor } from './flavor.js'
 import { RECEIVER_HEADER } from './layout.js'
+
+/** Whether the caller may block here, and so may spin as well. */
+export function mayRest(): boolean {
+  return runningFiber.get() === undefined && canBlock()
+}
 
 /** One end of a channel. */
 export abstract class Endpoint<T> extends SharedObject {

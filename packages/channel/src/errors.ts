@@ -3,6 +3,7 @@ import { HeddleError, RegionFullError } from '@heddle/atomics'
 
 /** The channel is closed: nothing more is accepted, or nothing is left to receive. */
 export class ClosedError<T = unknown> extends HeddleError {
+  static override readonly name: string = 'ClosedError'
   constructor(
     /** What was to be sent and was not: given back. Undefined for a receive. */
     readonly value: T | undefined,
@@ -29,6 +30,7 @@ export class UnboundedFullError<T = unknown> extends RegionFullError {
 
 /** A receiver of a `broadcast` channel fell behind, and messages that it had not received were overwritten. Its next receive gets the oldest that is left. */
 export class LaggedError extends HeddleError {
+  static override readonly name: string = 'LaggedError'
   constructor(
     /** How many messages it missed; counted modulo 2^32. */
     readonly missed: number,

@@ -7,12 +7,12 @@
  *               whoever published wakes one of them.
  *            F3 What was published is never taken back: it is before the end that the first receiver to find the closed channel empty makes final.
  */
-import type { FiberOperation, WaitOptions } from '@heddle/park'
-import { Agent, type Operation } from '@heddle/park/internal'
+import { Agent } from '@heddle/park/internal'
 import { type Buffer, Buffered } from './buffered.js'
 import { LaggedError } from './errors.js'
+import type { Batch } from './flavor.js'
 import { RECEIVERS_WAIT, SENDERS_WAIT } from './layout.js'
-import { BatchOperation, ReceiveBatch, ReceiveFiber } from './operations.js'
+import { ReceiveBatch } from './operations.js'
 import { dropSubscriptions } from './subscription.js'
 
 /** A buffer that receivers only read. */
@@ -38,13 +38,8 @@ export class FanOut<T> extends Buffered<T> {
     super(shared, base)
   }
 
-  override receiveManyOperation(agent: Agent, into: { [index: number]: T }, max: number): Operation<number> {
-    return new BatchOperation(agent, this, new FanOutBatch(this, into, max), false)
-  }
-
-  override receiveManyFiber(agent: Agent, into: { [index: number]: T }, max: number, options: WaitOptions | undefined): FiberOperation<number> {
-    const batch = new FanOutBatch(this, into, max)
-    return new ReceiveFiber(agent, this, () => (batch.move() ? { value: batch.moved } : undefined), options, 'recvManyFiber()')
+  override receiveBatch(into: { [index: number]: T }, max: number): Batch {
+    return new FanOutBatch(this, into, max)
   }
 
   /** F1 */

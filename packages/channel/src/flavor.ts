@@ -5,17 +5,22 @@
  * Invariants C1 SENDERS_WAIT and RECEIVERS_WAIT are only changed under the lock of their queue, and cleared when nobody is in it; one that
  *               stays behind costs one look at the queue.
  *            C2 CLOSED is never cleared; who sets it wakes everybody after.
+ *            C3 CLOSED is set under the lock of the senders' queue, after the reason. So a reason without CLOSED is of one that died while it closed;
+ *               its block belongs to REASON_AT at every instant (allocator.ts, I3, of atomics).
  */
-import { type Region, value as valueCodec } from '@heddle/atomics'
-import { and, compareExchange, limits, load, or, pause } from '@heddle/atomics/ops'
+import { type Region, RegionFullError } from '@heddle/atomics'
+import { type EncodedValue, encodeValue, loadEncoded, storeEncoded } from '@heddle/atomics/internal'
+import { and, get, limits, load, or, pause, set } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, claimMany, claimOne, deliver, firstOf, isInUse, lockQueue, type Operation, unlockQueue } from '@heddle/park/internal'
 import { ClosedError } from './errors.js'
 import { CLOSED_BIT, LOST, REASON_AT, RECEIVE_QUEUE, RECEIVERS_WAIT, SEND_QUEUE, SENDERS_WAIT, SIGNALS } from './layout.js'
-import type { CLOSED, EMPTY } from './symbols.js'
+import { type CLOSED, EMPTY } from './symbols.js'
 
 const MAX_REASON_BYTES = 1 << 20
-const REASON_ALIGN = 8
+const MAX_REASON_TEXT = 1000
+/** Bytes before the encoded reason: its length. */
+const REASON_BYTES = 8
 /** How often a try looks again at a message or a slot that is under way. */
 const TRY_ROUNDS = 1000
 
@@ -69,6 +74,15 @@ export abstract class Flavor<T> {
   /** As `poll`, and looks again for a moment at what is under way. */
   abstract tryPoll(): T | typeof EMPTY | typeof CLOSED
 
+  /** For a thread whose `offer` got nowhere and that may block: again after a moment, where that is worth it. @throws as `offer` */
+  offerSoon(_value: T): number {
+    return NOTHING
+  }
+  /** The same for `poll`. */
+  pollSoon(): T | typeof EMPTY | typeof CLOSED | typeof BUSY {
+    return EMPTY
+  }
+
   abstract sendOperation(agent: Agent, value: T): Operation<void>
   abstract receiveOperation(agent: Agent): Operation<T>
   /** A `sendMany` whose first part needs no waiting; undefined where there is no such thing. */
@@ -95,14 +109,29 @@ export abstract class Flavor<T> {
 
   /** The error of an operation on a closed channel. */
   closed(value: T | undefined): ClosedError<T> {
-    const at = load(this.words, this.base + REASON_AT)
-    return new ClosedError(value, at === 0 ? undefined : valueCodec(MAX_REASON_BYTES).read(this.region, at))
+    const { region, words, base } = this
+    // C3
+    const at = (load(words, this.signals) & CLOSED_BIT) === 0 ? 0 : get(words, base + REASON_AT)
+    return new ClosedError(value, at === 0 ? undefined : loadEncoded(region, at + REASON_BYTES, get(words, at >> 2)))
   }
 
   /** Nothing more is accepted; everybody who waits is woken. The first reason counts. */
   close(agent: Agent, reason: unknown): void {
-    if (reason !== undefined && !this.isClosed) this.keepReason(reason)
-    or(this.words, this.signals, CLOSED_BIT)
+    const { region, words, base } = this
+    const encoded = encodeReason(region, reason)
+    lockQueue(agent, this.sendQueue)
+    try {
+      if ((load(words, this.signals) & CLOSED_BIT) === 0) {
+        if (get(words, base + REASON_AT) !== 0) {
+          region.adopt(base + REASON_AT)
+          region.freeFrom(base + REASON_AT)
+        }
+        if (encoded !== undefined) this.keepReason(encoded)
+        or(words, this.signals, CLOSED_BIT)
+      }
+    } finally {
+      unlockQueue(agent, this.sendQueue)
+    }
     this.wakeAll(agent, this.sendQueue, SENDERS_WAIT)
     this.wakeAll(agent, this.receiveQueue, RECEIVERS_WAIT)
   }
@@ -117,8 +146,10 @@ export abstract class Flavor<T> {
   /** Frees what is left, when nobody uses the channel any more. */
   drop(): void {
     this.dropMessages()
-    const at = load(this.words, this.base + REASON_AT)
-    if (at !== 0) this.freeReason(at)
+    const reason = this.base + REASON_AT
+    if (get(this.words, reason) === 0) return
+    this.region.adopt(reason)
+    this.region.freeFrom(reason)
   }
 
   protected wakeOne(agent: Agent, q: number, flag: number): void {
@@ -156,28 +187,35 @@ export abstract class Flavor<T> {
     return false
   }
 
-  private keepReason(reason: unknown): void {
+  /** Under the lock of the senders' queue (C3). */
+  private keepReason(encoded: EncodedValue): void {
     const { region, words, base } = this
-    const codec = valueCodec(MAX_REASON_BYTES)
-    let at = 0
     try {
-      at = region.alloc(codec.bytes, REASON_ALIGN)
-      try {
-        codec.write(region, at, reason)
-      } catch {
-        // What can't travel is told as text.
-        codec.write(region, at, String(reason))
-      }
-    } catch {
-      // No memory for it, or no text: the channel closes without a reason.
-      if (at !== 0) region.free(at)
-      return
+      const at = region.allocInto(base + REASON_AT, REASON_BYTES + ((encoded.length + 7) & -8))
+      set(words, at >> 2, encoded.length)
+      storeEncoded(region, at + REASON_BYTES, encoded)
+    } catch (error) {
+      // No memory for it: the channel closes without a reason.
+      if (!(error instanceof RegionFullError)) throw error
     }
-    if (compareExchange(words, base + REASON_AT, 0, at) !== 0) this.freeReason(at)
   }
+}
 
-  private freeReason(at: number): void {
-    valueCodec(MAX_REASON_BYTES).free?.(this.region, at)
-    this.region.free(at)
+/** What can't travel is told as text. Encoded before any lock is taken: this may run the caller's code. */
+function encodeReason(region: Region, reason: unknown): EncodedValue | undefined {
+  if (reason === undefined) return undefined
+  const options = { region, max: MAX_REASON_BYTES, root: 'reason', counted: false }
+  try {
+    return encodeValue(reason, options)
+  } catch {
+    return encodeValue(textOf(reason), options)
+  }
+}
+
+function textOf(reason: unknown): string {
+  try {
+    return String(reason).slice(0, MAX_REASON_TEXT)
+  } catch {
+    return 'a reason without a text'
   }
 }

@@ -20,7 +20,7 @@ export const KIND_AT = 3
  */
 export const RECEIVER_HEADER = 4
 // The word after the next of a Receiver's header is the channel of one with a position of its own (subscription.ts): word 6 stays 0.
-/** Byte offset of the slot (a value codec's) with the reason of `close`; 0 without one. */
+/** Byte offset of the block with the reason of `close`: its length in bytes, then at +8 its encoded form; 0 without one. */
 export const REASON_AT = 5
 /** Messages that were lost with agents that died. */
 export const LOST = 7

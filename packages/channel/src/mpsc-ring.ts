@@ -5,13 +5,13 @@
  * Layout     As ring.ts; the owner of the receiving end is named in RECEIVER_OWNER.
  *   state      meaning for the receiver at it                 next
  *   FREE lap   nothing was sent                               END, when the channel is closed
- *   SENDING    being written                                  waits; FREE lap + 1 when its owner is dead
+ *   SENDING    being written                                  waits; FREEING when its owner is dead
  *   FULL lap   a message                                      FREE lap + 1, by a store; FREEING first for codecs with memory outside the slot
  *   HOLE lap   nothing was written                            FREE lap + 1
  *   END lap    closed: whoever sends is refused here for ever
  * Invariants M1 Only the agent named as owner receives; who finds a dead one there takes the end over, as P1 of spsc-ring.ts. So nobody else
  *               changes a FULL slot, and a store is enough. Others may free a HOLE or a dead agent's claim when they come round to it
- *               (ring.ts): those the receiver frees by compare-exchange.
+ *               (ring.ts): those the receiver frees, or claims as FREEING, by compare-exchange.
  *            M2 What was claimed before the END is received: positions are claimed without gaps (N1 of ring.ts), and the receiver writes END by
  *               compare-exchange where it finds FREE. So no sender takes a message back.
  * Pairs      FULL's store with the receiver's load of it; FREE's store with SENDING's compare-exchange.
@@ -110,19 +110,26 @@ export class MpscRing<T> extends Ring<T> {
       if (ahead > 0) this.step(cursor)
       else if (state === hole(lap)) this.passOver(cursor, index, state)
       else if (ahead < 0 || !isClaim(state)) return NOTHING
-      else if (!isOwnerAlive(words, tagOf(state))) {
-        if (this.passOver(cursor, index, state)) add(words, this.base + LOST, 1)
-      } else if (phaseOfClaim(state) === SENDING) return UNDERWAY
+      else if (!isOwnerAlive(words, tagOf(state))) this.passLost(cursor, index, state)
+      else if (phaseOfClaim(state) === SENDING) return UNDERWAY
       // Somebody else is passing over it.
       else this.step(cursor)
     }
   }
 
   /** Frees a slot without a message, and goes on; a sender may be faster (M1). */
-  private passOver(cursor: Receiving, index: number, state: number): boolean {
-    if (compareExchange(this.words, index, state, free((cursor.lap + 1) & this.lapMask)) !== state) return false
-    this.step(cursor)
-    return true
+  private passOver(cursor: Receiving, index: number, state: number): void {
+    if (compareExchange(this.words, index, state, free((cursor.lap + 1) & this.lapMask)) === state) this.step(cursor)
+  }
+
+  /** The same for what a dead agent had claimed, and all that it owns (N5). */
+  private passLost(cursor: Receiving, index: number, state: number): void {
+    const { words } = this
+    const mine = claimed(cursor.agent.tag, FREEING, cursor.lap)
+    if (compareExchange(words, index, state, mine) !== state) return
+    add(words, this.base + LOST, 1)
+    this.recoverAt(cursor.index, state)
+    this.passOver(cursor, index, mine)
   }
 
   private step(cursor: Receiving): void {
@@ -149,7 +156,7 @@ export class MpscRing<T> extends Ring<T> {
       throw new InvalidArgumentError('another agent receives from this channel: mpsc() is for one, channel() for many')
     cursor.epoch = (add(words, base + RECEIVER_EPOCH, 1) + 1) | 0
     this.mend()
-    const { index, lap } = this.walked(HEAD)
+    const { index, lap } = former === tag ? this.walked(HEAD) : this.unread()
     cursor.index = index
     cursor.lap = lap
   }
@@ -157,11 +164,13 @@ export class MpscRing<T> extends Ring<T> {
   /** The former receiver may have died while it freed the last message that it took. */
   private mend(): void {
     const { words } = this
-    const { index, lap } = this.walked(HEAD)
-    const before = index === 0 ? this.capacity - 1 : index - 1
-    const beforeLap = index === 0 ? (lap - 1) & this.lapMask : lap
+    const { index: before, lap: beforeLap } = this.before(this.walked(HEAD))
     const state = load(words, this.states + before)
     if (!isClaim(state) || phaseOfClaim(state) !== FREEING || isOwnerAlive(words, tagOf(state))) return
-    if (compareExchange(words, this.states + before, state, free((beforeLap + 1) & this.lapMask)) === state) add(words, this.base + LOST, 1)
+    const mine = claimed(this.receiving.get().agent.tag, FREEING, beforeLap)
+    if (compareExchange(words, this.states + before, state, mine) !== state) return
+    add(words, this.base + LOST, 1)
+    this.recoverAt(before, state)
+    store(words, this.states + before, free((beforeLap + 1) & this.lapMask))
   }
 }

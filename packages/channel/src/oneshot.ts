@@ -4,15 +4,16 @@
  * Layout     layout.ts, then a state word and one slot.
  *   state           meaning                                  next
  *   EMPTY           nothing was sent                         SENDING
- *   SENDING owner   being written                            FULL; EMPTY when that fails; another's SENDING when the owner is dead
+ *   SENDING owner   being written                            FULL; EMPTY when that fails; another's SENDING when the owner is dead (lost)
  *   FULL            sent                                     TAKING
- *   TAKING owner    being read                               TAKEN, also when the owner is dead (lost)
+ *   TAKING owner    being read                               TAKEN; another's TAKING when the owner is dead (lost)
  *   TAKEN           over
  * Invariants The slot is accessed by who is named in a claim only: plain accesses, published by the store that ends the claim.
+ *            What the message has outside it belongs to the slot at every instant; who takes a claim over recovers it (N5 of ring.ts).
  *            From FULL on the channel counts as closed: a second send gets its message back, and receivers after the first are told.
  */
 import type { Codec, Region } from '@heddle/atomics'
-import { isOwnerAlive, take } from '@heddle/atomics/internal'
+import { isOwnerAlive, recover, take } from '@heddle/atomics/internal'
 import { add, compareExchange, load, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
 import { type Buffer, Buffered } from './buffered.js'
@@ -61,7 +62,9 @@ class OneSlot<T> implements Buffer<T> {
         if (!isClaim(found) || phaseOfClaim(found) !== SENDING) return SPENT
         if (isOwnerAlive(words, tagOf(found))) return UNDERWAY
       }
-      if (compareExchange(words, state, found, claimed(Agent.of(region).tag, SENDING, 0)) === found) break
+      if (compareExchange(words, state, found, claimed(Agent.of(region).tag, SENDING, 0)) !== found) continue
+      if (found !== EMPTY_STATE) this.lose()
+      break
     }
     try {
       codec.write(region, this.base * 4 + SLOT_AT, value)
@@ -79,7 +82,10 @@ class OneSlot<T> implements Buffer<T> {
     const found = load(words, state)
     if (isClaim(found) && phaseOfClaim(found) === TAKING) {
       if (isOwnerAlive(words, tagOf(found))) return BUSY
-      if (compareExchange(words, state, found, TAKEN) === found) add(words, this.base + LOST, 1)
+      if (compareExchange(words, state, found, claimed(Agent.of(region).tag, TAKING, 0)) === found) {
+        this.lose()
+        store(words, state, TAKEN)
+      }
       return EMPTY
     }
     if (found !== FULL) return EMPTY
@@ -119,7 +125,16 @@ class OneSlot<T> implements Buffer<T> {
   }
 
   drop(): void {
-    if (load(this.region.words, this.state) === FULL) this.pop()
+    const state = load(this.region.words, this.state)
+    if (state === FULL) this.pop()
+    else if (isClaim(state)) this.lose()
+  }
+
+  /** A dead agent's claim, that is this one's now, comes to nothing: the message may be written, or freed, by half. */
+  private lose(): void {
+    const { region, base } = this
+    add(region.words, base + LOST, 1)
+    recover(this.codec, region, base * 4 + SLOT_AT, false)
   }
 }
 

@@ -1,5 +1,5 @@
 /** Sends and receives that may have to wait, as park drives them: blocking, as promises, in fibers. */
-import { get, load, now } from '@heddle/atomics/ops'
+import { get, load, now, store } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
 import {
   type Agent,
@@ -20,6 +20,7 @@ import {
   unlockQueue,
   W_KIND,
   W_STATE,
+  W_TICKET,
 } from '@heddle/park/internal'
 import type { Buffered } from './buffered.js'
 import { ClosedError, UnboundedFullError } from './errors.js'
@@ -28,6 +29,8 @@ import { CLOSED, EMPTY } from './symbols.js'
 
 /** An operation that looks, and waits in one queue until it is to look again. */
 abstract class LookOperation<T, R> extends Operation<R> {
+  /** Its place in the queue, once it had one. */
+  ticket: number | undefined
   constructor(
     agent: Agent,
     protected readonly flavor: Buffered<T>,
@@ -46,11 +49,14 @@ abstract class LookOperation<T, R> extends Operation<R> {
     if (this.attempt()) return true
     // Spinning is for threads: others have something else to do.
     if (get(this.agent.words, this.record + W_KIND) === KIND_THREAD && this.agent.spin.until(() => this.canAttempt()) && this.attempt()) return true
-    return this.wait(false)
+    if (this.ticket === undefined) return this.wait(false)
+    store(this.agent.words, this.record + W_TICKET, this.ticket)
+    return this.wait(true)
   }
 
   resume(state: number): boolean {
     const { agent, queue, record } = this
+    this.ticket = load(agent.words, record + W_TICKET)
     if (caseOf(state) === CASE_RECHECK) {
       // Out of the queue before it looks: nobody may choose it for a message that it then leaves (C2).
       lockQueue(agent, queue)
@@ -129,8 +135,10 @@ export class ReceiveOperation<T> extends LookOperation<T, T> {
 
 /** Waits until a receive would get anywhere, and receives nothing. */
 export class ReadableOperation extends LookOperation<unknown, void> {
-  constructor(agent: Agent, flavor: Buffered<unknown>) {
+  /** @param ticket the place of the fiber's wait before this one */
+  constructor(agent: Agent, flavor: Buffered<unknown>, ticket?: number) {
     super(agent, flavor, flavor.receiveQueue)
+    this.ticket = ticket
   }
   /** Whoever was told and does not receive tells the next. */
   override undo(): boolean {
@@ -227,6 +235,7 @@ export class BatchOperation<T> extends LookOperation<T, number> {
  */
 export class ReceiveFiber<R> implements FiberOperation<R>, Iterator<typeof BLOCKED, R, unknown> {
   private waiting: FiberWait<void> | undefined
+  private operation: ReadableOperation | undefined
   private readonly deadline: number
 
   constructor(
@@ -253,7 +262,8 @@ export class ReceiveFiber<R> implements FiberOperation<R>, Iterator<typeof BLOCK
       }
       const found = this.attempt()
       if (found !== undefined) return { done: true, value: found.value }
-      this.waiting = new FiberWait(new ReadableOperation(this.agent, this.flavor), this.rest(), this.verb)
+      this.operation = new ReadableOperation(this.agent, this.flavor, this.operation?.ticket)
+      this.waiting = new FiberWait(this.operation, this.rest(), this.verb)
     }
   }
 

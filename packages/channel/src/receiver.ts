@@ -4,7 +4,7 @@ import { Place } from '@heddle/atomics/internal'
 import { get } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, type BLOCKED, block, DoneFiber, promise, throwIfCancelled } from '@heddle/park/internal'
-import { Endpoint } from './endpoint.js'
+import { Endpoint, mayRest } from './endpoint.js'
 import { ClosedError } from './errors.js'
 import { FanOut } from './fan-out.js'
 import { BUSY, type Flavor } from './flavor.js'
@@ -59,6 +59,8 @@ export class Receiver<T> extends Endpoint<T> {
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
     const found = this.flavor.poll()
     if (found !== EMPTY && found !== BUSY && found !== CLOSED) return found
+    const soon = options === undefined && mayRest() ? this.flavor.pollSoon() : EMPTY
+    if (soon !== EMPTY && soon !== BUSY && soon !== CLOSED) return soon
     return block(this.flavor.receiveOperation(Agent.of(this.region)), options, 'recvAsync()')
   }
 

@@ -3,23 +3,29 @@
  *
  * Source     Go's unbuffered channels (`runtime/chan.go`: whoever comes second finds the first in the queue and copies directly);
  *            crossbeam-channel's `zero` flavour.
- * Layout     layout.ts, then at base + FREE_SLOTS the list of all slots: blocks of region memory, made when needed and kept until disposal.
- *            A slot: +0 next · +4 owner's tag, 0 for nobody · +8 FULL · +16 value. Senders and receivers wait in one queue, so that one lock
- *            covers look and enqueue; W_KEY says which they are, W_TRIES names their slot.
+ * Layout     layout.ts, then +0 first of the list of all slots · +4 slot that is being made · +8 and +12 from which slot to which a message moves.
+ *            A slot: a block of region memory, made when needed and kept until disposal: +0 next · +4 owner's tag, 0 for nobody · +8 state ·
+ *            +12 its door (lane.ts) · +16 value. Senders and receivers wait in one queue, so that one lock covers look and enqueue; W_KEY says which they are, W_TRIES names their slot.
+ *   state of a slot   meaning                                                              next
+ *   VOID              owns nothing, whatever its words say                                 HALF; FULL, when a message was moved here
+ *   HALF              being written, or freed: owns what its words say (codec.ts, I4)      FULL, VOID
+ *   FULL              has a message, and all that this owns                                HALF; VOID, when it was moved on
  * Invariants Z1 Under the queue's lock, no two who could meet wait both: who comes looks for the other kind and enqueues in one go. A select
  *               (select-operation.ts) has a link of its record here; while it can't be claimed it looks itself before it waits again.
  *            Z2 FULL of a waiting sender's slot: its message is there and was not taken. FULL of a receiver's: it was given a message. Whoever
  *               claims a waiter moves the message and then changes FULL, under the lock; the waiter looks at FULL under the lock. So a claim
  *               whose maker died before that is a wake in vain, and the waiter waits again.
- *            Z3 A message is moved as the raw words of its slot; what it owns outside moves with them.
+ *            Z3 A message is moved as the raw words of its slot; what it owns outside moves with them, at the moment when +8 names the slot that it
+ *               comes from: whoever takes the lock from one that died after that makes the states follow (`mend`).
  *            Z4 A slot's value is only accessed by its owner, or under the lock by whoever claimed its waiter: plain accesses. Slots of the
- *               dead are taken over under the lock.
- * Progress   Blocking but for the first of the two; strictly first come, first served among those whose agents can run. A message whose
- *            receiver died after it was given is lost with it.
+ *               dead are taken over under the lock, and what they own goes back to the region.
+ *            Z5 A slot that is not in the list yet is named by +4, from before it is allocated, and only while the lock is held.
+ * Progress   Blocking but for the first of the two; first come, first served among those in the queue whose agents can run; threads spin before they enter it. A message whose
+ *            receiver died after it was given is lost with it. A dead agent's slot, and what it owns, is there until somebody needs a slot.
  * Cost       Two holds of the queue's lock; no allocation but the first time.
  */
 import type { Codec, Region } from '@heddle/atomics'
-import { isOwnerAlive, take } from '@heddle/atomics/internal'
+import { isOwnerGone, recover, take } from '@heddle/atomics/internal'
 import { agentLocal, and, get, load, or, set, store } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
 import {
@@ -42,13 +48,22 @@ import {
 import { ClosedError } from './errors.js'
 import { DONE, Flavor, NOTHING } from './flavor.js'
 import { CLOSED_BIT, HEAD_BYTES, RECEIVERS_WAIT, SEND_QUEUE, SENDERS_WAIT } from './layout.js'
+import { isInLane, Lane, S_DOOR, shutDoor } from './lane.js'
 import { CLOSED, EMPTY } from './symbols.js'
 
 /** First of all slots, from the channel's start. */
 const SLOTS = HEAD_BYTES >> 2
+/** Byte offset of a slot that is not in the list yet (Z5). */
+const MADE = SLOTS + 1
+/** Word indexes of the slot that a message is moved from, and to; 0: none (Z3). */
+const MOVED_FROM = SLOTS + 2
+const MOVED_TO = SLOTS + 3
 const S_NEXT = 0
 const S_OWNER = 1
-const S_FULL = 2
+const S_STATE = 2
+const VOID = 0
+const FULL = 1
+const HALF = 2
 const SLOT_AT = 16
 /** Words of a slot before its value. */
 const SLOT_VALUE = SLOT_AT >> 2
@@ -58,7 +73,7 @@ const SENDS = 1
 const RECEIVES = 2
 
 /** Bytes of the fixed part. */
-export const RENDEZVOUS_BYTES = HEAD_BYTES + 8
+export const RENDEZVOUS_BYTES = HEAD_BYTES + 16
 
 /** Nobody of the other kind waits. */
 export const NOBODY = 0
@@ -68,6 +83,7 @@ export class Rendezvous<T> extends Flavor<T> {
   readonly length = 0
   private readonly q: number
   private readonly valueWords: number
+  private readonly lane: Lane<T> | undefined
   /** Slots of this agent that are not in use. */
   private readonly spare = agentLocal<number[]>(() => [])
   /** The slot of whoever this agent met last. */
@@ -81,14 +97,16 @@ export class Rendezvous<T> extends Flavor<T> {
     super(region, base, { send: SEND_QUEUE, receive: SEND_QUEUE })
     this.q = this.sendQueue
     this.valueWords = (codec.bytes + 3) >> 2
+    if (codec.fixed) this.lane = new Lane(region, base, this.signals, codec, SLOT_AT)
   }
 
   offer(value: T): number {
     const signals = load(this.words, this.signals)
     if ((signals & CLOSED_BIT) !== 0) throw this.closed(value)
+    const agent = Agent.of(this.region)
+    if (this.lane?.give(agent, value) === true) return DONE
     // A flag that is not there: nobody waited when this began.
     if ((signals & RECEIVERS_WAIT) === 0) return NOTHING
-    const agent = Agent.of(this.region)
     const slot = this.write(agent, value)
     lockQueue(agent, this.q)
     const main = this.give(agent, slot)
@@ -113,6 +131,28 @@ export class Rendezvous<T> extends Flavor<T> {
     }
     deliver(agent, main)
     return this.read(slot)
+  }
+
+  override offerSoon(value: T): number {
+    return this.lane?.awaitOpen() === true ? this.offer(value) : NOTHING
+  }
+
+  override pollSoon(): T | typeof EMPTY | typeof CLOSED {
+    const { lane, region } = this
+    if (lane === undefined || load(this.words, this.signals) !== 0) return EMPTY
+    const agent = Agent.of(region)
+    const slot = this.acquire(agent)
+    try {
+      return lane.receive(agent, slot)
+    } finally {
+      this.release(slot)
+    }
+  }
+
+  override get hasWaiters(): boolean {
+    for (let slot = load(this.words, this.base + SLOTS); slot !== 0; slot = load(this.words, slot + S_NEXT))
+      if (isInLane(this.words, slot)) return true
+    return super.hasWaiters
   }
 
   tryOffer(value: T): boolean {
@@ -143,10 +183,16 @@ export class Rendezvous<T> extends Flavor<T> {
 
   /** A slot with the value in it. @throws what the codec throws */
   write(agent: Agent, value: T): number {
+    const { words, codec } = this
     const slot = this.acquire(agent)
+    if (!codec.fixed) {
+      for (let i = SLOT_VALUE; i < SLOT_VALUE + this.valueWords; i++) set(words, slot + i, 0)
+      store(words, slot + S_STATE, HALF)
+    }
     try {
-      this.codec.write(this.region, slot * 4 + SLOT_AT, value)
+      codec.write(this.region, slot * 4 + SLOT_AT, value)
     } catch (error) {
+      store(words, slot + S_STATE, VOID)
       this.release(slot)
       throw error
     }
@@ -155,27 +201,30 @@ export class Rendezvous<T> extends Flavor<T> {
 
   /** The value in a slot that was given one; the slot is spare again. */
   read(slot: number): T {
+    if (!this.codec.fixed) store(this.words, slot + S_STATE, HALF)
     try {
       return take(this.codec, this.region, slot * 4 + SLOT_AT)
     } finally {
-      store(this.words, slot + S_FULL, 0)
+      store(this.words, slot + S_STATE, VOID)
       this.release(slot)
     }
   }
 
-  /** A message that was not taken. */
+  /** A message that was not taken, if there is one. */
   dropValue(slot: number): void {
-    store(this.words, slot + S_FULL, 0)
-    if (!this.codec.fixed) this.codec.free?.(this.region, slot * 4 + SLOT_AT)
+    const { words, codec } = this
+    if (!codec.fixed && load(words, slot + S_STATE) !== VOID) {
+      store(words, slot + S_STATE, HALF)
+      codec.free?.(this.region, slot * 4 + SLOT_AT)
+    }
+    store(words, slot + S_STATE, VOID)
   }
 
   /** Gives the message in `slot` to the first receiver. Under the lock. @returns its record, to be told after; NOBODY */
   give(agent: Agent, slot: number): number {
     const main = this.claim(agent, RECEIVES)
     if (main === NOBODY) return NOBODY
-    const target = this.met.get().slot
-    this.move(slot, target)
-    store(this.words, target + S_FULL, 1)
+    this.move(slot, this.met.get().slot)
     return main
   }
 
@@ -183,9 +232,7 @@ export class Rendezvous<T> extends Flavor<T> {
   fetch(agent: Agent, slot: number): number {
     const main = this.claim(agent, SENDS)
     if (main === NOBODY) return NOBODY
-    const source = this.met.get().slot
-    this.move(source, slot)
-    store(this.words, source + S_FULL, 0)
+    this.move(this.met.get().slot, slot)
     return main
   }
 
@@ -198,19 +245,20 @@ export class Rendezvous<T> extends Flavor<T> {
   }
 
   /** Enqueues a select's link with its slot; its W_MAIN and W_WANT are set. Under the lock. */
-  enterLink(agent: Agent, link: number, sends: boolean, slot: number): void {
+  enterLink(agent: Agent, link: number, sends: boolean, slot: number, ticket: number | undefined): void {
     this.offerSlot(link, sends ? SENDS : RECEIVES, slot)
-    enqueueLink(agent.words, this.q, link)
+    enqueueLink(agent.words, this.q, link, ticket)
   }
 
   /** Takes a record or a link out. @returns whether its slot is FULL */
   leave(agent: Agent, record: number, slot: number): boolean {
     lockQueue(agent, this.q)
+    this.mend()
     unlink(agent.words, this.q, record)
     // Others give their keys other meanings.
     set(agent.words, record + W_KEY, 0)
     this.clearFlags(agent)
-    const isFull = load(agent.words, slot + S_FULL) === 1
+    const isFull = load(agent.words, slot + S_STATE) === FULL
     unlockQueue(agent, this.q)
     return isFull
   }
@@ -227,13 +275,13 @@ export class Rendezvous<T> extends Flavor<T> {
 
   /** The message in a sender's slot moved on, with all that it owns. */
   handedOver(slot: number): void {
-    store(this.words, slot + S_FULL, 0)
+    store(this.words, slot + S_STATE, VOID)
     this.release(slot)
   }
 
-  /** A slot that came to nothing. */
-  discard(slot: number, sends: boolean): void {
-    if (sends) this.dropValue(slot)
+  /** A slot that came to nothing, with what is in it. */
+  discard(slot: number): void {
+    this.dropValue(slot)
     this.release(slot)
   }
 
@@ -247,9 +295,13 @@ export class Rendezvous<T> extends Flavor<T> {
 
   protected dropMessages(): void {
     const { words, region } = this
+    const agent = Agent.of(region)
+    lockQueue(agent, this.q)
+    this.mend()
+    unlockQueue(agent, this.q)
     for (let slot = load(words, this.base + SLOTS), next = 0; slot !== 0; slot = next) {
       next = load(words, slot + S_NEXT)
-      if (load(words, slot + S_FULL) === 1) this.dropValue(slot)
+      this.recover(slot)
       region.free(slot * 4)
     }
     store(words, this.base + SLOTS, 0)
@@ -258,6 +310,7 @@ export class Rendezvous<T> extends Flavor<T> {
   /** Chooses the first who does what `key` says, and keeps its slot in `met`. */
   private claim(agent: Agent, key: number): number {
     const { words } = agent
+    this.mend()
     const met = this.met.get()
     // W_KEY and W_TRIES are written before a record or a link is linked: plain reads under the lock. The last that matches is the one.
     const main = claimOne(agent, this.q, 0, (r) => {
@@ -271,7 +324,7 @@ export class Rendezvous<T> extends Flavor<T> {
 
   private offerSlot(record: number, key: number, slot: number): void {
     const { words } = this
-    store(words, slot + S_FULL, key === SENDS ? 1 : 0)
+    store(words, slot + S_STATE, key === SENDS ? FULL : VOID)
     set(words, record + W_KEY, key)
     set(words, record + W_TRIES, slot)
     or(words, this.signals, key === SENDS ? SENDERS_WAIT : RECEIVERS_WAIT)
@@ -284,6 +337,35 @@ export class Rendezvous<T> extends Flavor<T> {
   private move(from: number, to: number): void {
     const { words } = this
     for (let i = SLOT_VALUE; i < SLOT_VALUE + this.valueWords; i++) set(words, to + i, get(words, from + i))
+    set(words, this.base + MOVED_TO, to)
+    set(words, this.base + MOVED_FROM, from)
+    this.finishMove(from, to)
+  }
+
+  private finishMove(from: number, to: number): void {
+    const { words } = this
+    store(words, to + S_STATE, FULL)
+    store(words, from + S_STATE, VOID)
+    set(words, this.base + MOVED_FROM, 0)
+  }
+
+  /** Finishes what a holder of the lock had begun when it died (Z3, Z5). Under the lock, before anything that a slot's state decides. */
+  private mend(): void {
+    const { words, base } = this
+    const from = get(words, base + MOVED_FROM)
+    if (from !== 0) this.finishMove(from, get(words, base + MOVED_TO))
+    const made = get(words, base + MADE)
+    if (made === 0) return
+    this.region.adopt(base + MADE)
+    if (load(words, base + SLOTS) * 4 === made) set(words, base + MADE, 0)
+    else this.region.freeFrom(base + MADE)
+  }
+
+  /** What the slot of a dead agent owns. */
+  private recover(slot: number): void {
+    const state = load(this.words, slot + S_STATE)
+    if (state !== VOID) recover(this.codec, this.region, slot * 4 + SLOT_AT, state === FULL)
+    store(this.words, slot + S_STATE, VOID)
   }
 
   /** A slot of an agent that died. Its message, sent or given, died with it. */
@@ -292,25 +374,33 @@ export class Rendezvous<T> extends Flavor<T> {
     let found: number | undefined
     if (load(words, this.base + SLOTS) === 0) return undefined
     lockQueue(agent, this.q)
+    this.mend()
     for (let slot = load(words, this.base + SLOTS); slot !== 0 && found === undefined; slot = load(words, slot + S_NEXT)) {
-      if (isOwnerAlive(words, load(words, slot + S_OWNER))) continue
+      // Not before it is reaped: until then somebody may choose its record, and move a message here.
+      if (!isOwnerGone(words, load(words, slot + S_OWNER)) || !shutDoor(words, slot)) continue
       store(words, slot + S_OWNER, agent.tag)
       found = slot
     }
     unlockQueue(agent, this.q)
-    if (found !== undefined && load(words, found + S_FULL) === 1) this.dropValue(found)
+    if (found !== undefined) this.recover(found)
     return found
   }
 
   private make(agent: Agent): number {
-    const { words } = this
-    const slot = this.region.alloc(SLOT_AT + this.valueWords * 4, 16) >> 2
-    store(words, slot + S_OWNER, agent.tag)
+    const { words, base } = this
     lockQueue(agent, this.q)
-    store(words, slot + S_NEXT, load(words, this.base + SLOTS))
-    store(words, this.base + SLOTS, slot)
-    unlockQueue(agent, this.q)
-    return slot
+    try {
+      this.mend()
+      const slot = this.region.allocInto(base + MADE, SLOT_AT + this.valueWords * 4, 16) >> 2
+      store(words, slot + S_OWNER, agent.tag)
+      store(words, slot + S_DOOR, 0)
+      store(words, slot + S_NEXT, load(words, base + SLOTS))
+      store(words, base + SLOTS, slot)
+      set(words, base + MADE, 0)
+      return slot
+    } finally {
+      unlockQueue(agent, this.q)
+    }
   }
 }
 
@@ -376,19 +466,16 @@ class HandOver<T> extends Meeting<T, void> {
   }
   override abandon(): void {
     this.flavor.leave(this.agent, this.record, this.slot)
-    this.flavor.dropValue(this.slot)
-    this.flavor.release(this.slot)
+    this.flavor.discard(this.slot)
   }
   protected meet(): number {
     return this.flavor.give(this.agent, this.slot)
   }
   protected finish(): void {
-    // FULL is 0, or was never set.
     this.flavor.handedOver(this.slot)
   }
   protected refuse(): ClosedError<T> {
-    this.flavor.dropValue(this.slot)
-    this.flavor.release(this.slot)
+    this.flavor.discard(this.slot)
     return this.flavor.closed(this.value)
   }
 }
@@ -404,7 +491,7 @@ class Collect<T> extends Meeting<T, T> {
   }
   override abandon(): void {
     this.flavor.leave(this.agent, this.record, this.slot)
-    this.flavor.release(this.slot)
+    this.flavor.discard(this.slot)
   }
   protected meet(): number {
     return this.flavor.fetch(this.agent, this.slot)

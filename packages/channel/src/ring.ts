@@ -13,21 +13,23 @@
  *            N2 A slot's data are accessed only by the agent named in its claim (or by nobody): plain accesses, published by the
  *               store or compare-exchange that ends the claim, seen by the compare-exchange that begins the next.
  *            N3 A hint never names a position that was not reached. It is at most a few positions behind: every HINT_EVERY-th
- *               claim moves it forward, never back.
+ *               claim moves it forward; back, by one, only for a message that a dead only receiver had not read (`unread`).
  *            N4 A cursor is used only while the hint still is what it was when the cursor was last compared with it: a cursor of an agent
  *               that slept through whole turns of the numbers would pass for a new one. Exactly 2^32 positions in between would go
  *               unnoticed (below 16 slots: 2^28 laps).
+ *            N5 What a message has outside its slot belongs to the slot at every instant, also while it is written and freed (codec.ts, I4, of atomics): a
+ *               slot without a message, or whose message was freed, owns nothing. Who takes over a dead agent's claim names itself in it and
+ *               recovers the slot before it goes on; dying there it is the dead agent.
  * Pairs      FULL's store with TAKING's compare-exchange (the message); FREE's store with SENDING's (the slot).
  * Progress   Lock-free but for one case: who finds the next position claimed and not finished, by an agent that lives, finds the ring
  *            full or empty for that moment, although later positions may be finished. A dead owner's claim is taken over at once.
- *            A message whose sender or receiver died in the middle is lost and counted; what it had outside its slot stays allocated
- *            when its sender died while it wrote, or its receiver while it freed.
+ *            A message whose sender or receiver died in the middle is lost and counted.
  * Cost       One compare-exchange and one store for each end.
  * Rejected   Claims by a compare-exchange of TAIL (Vyukov, crossbeam): between it and the slot's publication nobody can know whose
  *            the slot is, so a death there wedges the ring; noting it in the agent's record before costs one more store and load.
  */
 import { type Codec, InvalidArgumentError, type Region } from '@heddle/atomics'
-import { isOwnerAlive } from '@heddle/atomics/internal'
+import { isOwnerAlive, recover } from '@heddle/atomics/internal'
 import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
 import { BUSY, DONE, NOTHING, SPENT, UNDERWAY } from './flavor.js'
@@ -250,6 +252,15 @@ export class Ring<T> {
   drop(): void {
     if (this.codec.fixed) return
     for (let found: unknown = this.pop(); found !== EMPTY && found !== BUSY; found = this.pop());
+    for (let i = 0; i < this.capacity; i++) {
+      const state = load(this.words, this.states + i)
+      if (isClaim(state)) this.recoverAt(i, state)
+    }
+  }
+
+  /** What a slot owned that a dead agent had claimed, and nobody else uses now, goes back to the region (N5). */
+  protected recoverAt(index: number, state: number): void {
+    recover(this.codec, this.region, this.slotsAt + index * this.stride, phaseOfClaim(state) === TAKING)
   }
 
   /** The claim when the first try failed. */
@@ -307,6 +318,7 @@ export class Ring<T> {
           return DONE
         } else if (compareExchange(words, index, state, mine) === state) {
           add(words, this.base + LOST, 1)
+          this.recoverAt(cursor.index, state)
           this.pass(cursor, index)
         }
       } else if (state === hole(cursor.lap)) {
@@ -346,13 +358,12 @@ export class Ring<T> {
    * the next for them: passing over it is claiming it in their place (N1).
    */
   private freeLeft(index: number, state: number, lap: number): void {
-    const { words, codec } = this
+    const { words } = this
     const mine = claimed(this.tail.get().agent.tag, FREEING, (lap - 1) & this.lapMask)
     if (compareExchange(words, index, state, mine) !== state) return
     if (isClaim(state)) {
       add(words, this.base + LOST, 1)
-      // One that died while FREEING may have freed it, and one that was SENDING may have written half of it.
-      if (phaseOfClaim(state) === TAKING && !codec.fixed) codec.free?.(this.region, this.slotsAt + (index - this.states) * this.stride)
+      this.recoverAt(index - this.states, state)
     }
     store(words, index, free(lap))
   }
@@ -397,6 +408,27 @@ export class Ring<T> {
 
   private isAfter(a: number, b: number): boolean {
     return ((a - b) << this.shift) >> this.shift > 0
+  }
+
+  /**
+   * Where the only receiver is that takes the end over from a dead one: that had moved on, and perhaps told so, before it read a message that it never
+   * claimed. That one is still there.
+   */
+  protected unread(): { index: number; lap: number } {
+    const { words, base } = this
+    const told = load(words, base + HEAD)
+    // Before the hint itself: behind it there may be holes, which the walk passes.
+    const last = this.before({ index: told & this.indexMask, lap: (told >>> this.bits) & this.lapMask })
+    const state = load(words, this.states + last.index)
+    if (state !== full(last.lap) && state !== inner(last.lap)) return this.walked(HEAD)
+    // Back, for another opening in this agent, which walks from there (N3).
+    store(words, base + HEAD, (last.lap << this.bits) | last.index)
+    return last
+  }
+
+  /** The position before another. */
+  protected before({ index, lap }: { index: number; lap: number }): { index: number; lap: number } {
+    return index === 0 ? { index: this.capacity - 1, lap: (lap - 1) & this.lapMask } : { index: index - 1, lap }
   }
 
   /** Where an end is: the hint, and the positions after it that were claimed. */

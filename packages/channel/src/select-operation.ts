@@ -19,7 +19,8 @@
  *            X5 The locks are taken in the order of their addresses, and nothing else is locked while they are held.
  *            X6 Whoever chose it through a link that hands over has moved the message and changed FULL before it gave up that queue's lock
  *               (Z2 of rendezvous.ts): it looks at FULL under the lock. Not changed: the channel was closed, or the other one died.
- * Progress   As a receive or a send on each of its channels; among ready cases each is equally likely.
+ * Progress   As a receive or a send on each of its channels; among ready cases each is equally likely. Overtaken by one that did not wait, it waits again
+ *            at its place in every queue.
  * Rejected   Registering first and looking then, as crossbeam's select: two selects that face each other each give up their own wait in
  *            order to choose the other's, and may do so again and again.
  */
@@ -47,6 +48,7 @@ import {
   W_LINKED,
   W_MAIN,
   W_STATE,
+  W_TICKET,
   W_WANT,
   WAITING,
 } from '@heddle/park/internal'
@@ -73,6 +75,8 @@ export class SelectOperation extends Operation<Result | undefined> {
     agent: Agent,
     private readonly cases: Cases,
     private readonly takes: boolean,
+    /** The place in each channel's queue, by case: kept while it waits again. */
+    private readonly tickets: number[] = [],
   ) {
     super(agent)
   }
@@ -165,13 +169,19 @@ export class SelectOperation extends Operation<Result | undefined> {
   private wait(): boolean {
     const { agent, cases, queues, record, stations } = this
     const { words } = agent
-    for (const { channel, link } of stations)
-      if (channel.flavor instanceof Buffered && load(words, link + W_LINKED) === 0) channel.flavor.link(agent, channel.sends, link)
+    stations.forEach(({ channel, link }, index) => {
+      if (!(channel.flavor instanceof Buffered) || load(words, link + W_LINKED) !== 0) return
+      channel.flavor.link(agent, channel.sends, link, this.tickets[index])
+      this.tickets[index] = load(words, link + W_TICKET)
+    })
     for (const q of queues) lockQueue(agent, q)
     const met = this.meet()
     if (met === undefined) {
-      for (const { channel, link, slot } of stations)
-        if (channel.flavor instanceof Rendezvous && load(words, link + W_LINKED) === 0) channel.flavor.enterLink(agent, link, channel.sends, slot)
+      stations.forEach(({ channel, link, slot }, index) => {
+        if (!(channel.flavor instanceof Rendezvous) || load(words, link + W_LINKED) !== 0) return
+        channel.flavor.enterLink(agent, link, channel.sends, slot, this.tickets[index])
+        this.tickets[index] = load(words, link + W_TICKET)
+      })
       setPhase(words, record, WAITING)
     }
     for (const q of queues) unlockQueue(agent, q)
@@ -232,10 +242,11 @@ export class SelectOperation extends Operation<Result | undefined> {
     const { agent } = this
     for (let station = this.stations.pop(); station !== undefined; station = this.stations.pop()) {
       const { channel, link, slot } = station
-      settle(agent, link)
+      if (slot === 0) settle(agent, link)
+      else (channel.flavor as Rendezvous<unknown>).leave(agent, link, slot)
       set(agent.words, link + W_MAIN, link)
       agent.slab.release(link)
-      if (slot !== 0) (channel.flavor as Rendezvous<unknown>).discard(slot, channel.sends)
+      if (slot !== 0) (channel.flavor as Rendezvous<unknown>).discard(slot)
     }
   }
 }
@@ -258,6 +269,7 @@ export class SelectFiber implements FiberOperation<Result>, Iterator<typeof BLOC
   private waiting: FiberWait<Result | undefined> | undefined
   private waited = false
   private readonly deadline: number
+  private readonly tickets: number[] = []
   constructor(
     private readonly cases: Cases,
     private readonly options: WaitOptions | undefined,
@@ -284,7 +296,7 @@ export class SelectFiber implements FiberOperation<Result>, Iterator<typeof BLOC
       }
       this.waited = true
       if (this.deadline <= now()) throw new TimeoutError()
-      const operation = new SelectOperation(Agent.of(cases.region), cases, cases.meets)
+      const operation = new SelectOperation(Agent.of(cases.region), cases, cases.meets, this.tickets)
       this.waiting = new FiberWait(operation, limited(cases, this.options, this.deadline), 'selectFiber()')
     }
   }

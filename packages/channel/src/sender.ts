@@ -3,7 +3,7 @@ import { type Codec, type Handle, type Region } from '@heddle/atomics'
 import { Place } from '@heddle/atomics/internal'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, type BLOCKED, block, DoneFiber, FiberWait, type Operation, promise, throwIfCancelled } from '@heddle/park/internal'
-import { Endpoint } from './endpoint.js'
+import { Endpoint, mayRest } from './endpoint.js'
 import { DONE } from './flavor.js'
 import { openFlavor } from './flavors.js'
 import { HEAD_BYTES } from './layout.js'
@@ -48,6 +48,7 @@ export class Sender<T> extends Endpoint<T> {
     this.assertLive()
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
     if (this.flavor.offer(value) === DONE) return
+    if (options === undefined && mayRest() && this.flavor.offerSoon(value) === DONE) return
     block(this.flavor.sendOperation(Agent.of(this.region), value), options, 'sendAsync()')
   }
 

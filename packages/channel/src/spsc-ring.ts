@@ -20,12 +20,14 @@
  *            P4 A range is written as a whole, its inner states (plain words) as well, and then its first slot FULL; freed likewise. Who comes to an
  *               INNER or VACANT state in its turn has seen the first; who looks ahead believes FULL and FREE only. A dead owner's inner
  *               states behind a slot that is still FREE, or still FULL, are put back by the next.
+ *            P5 What a message has outside its slot belongs to the slot at every instant (N5 of ring.ts). What a dead sender had begun to write is in the
+ *               free slot at its position, or in the HOLE that this became: the next sender, or whoever disposes of the channel, recovers it.
  * Pairs      FULL's compare-exchange with the receiver's load of it, or of a later one (P2); FREE's store with the sender's load likewise.
  * Progress   Wait-free. A sender that dies while it writes has sent nothing; a message whose receiver dies while it reads is received by
  *            the next one, unless it was being freed.
  */
 import { type Codec, InvalidArgumentError, type Region } from '@heddle/atomics'
-import { isOwnerAlive } from '@heddle/atomics/internal'
+import { isOwnerAlive, recover } from '@heddle/atomics/internal'
 import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
 import { Bulk } from './bulk.js'
@@ -33,7 +35,7 @@ import { type BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
 import { HEAD, LOST, RECEIVER_EPOCH, RECEIVER_OWNER, SENDER_EPOCH, SENDER_OWNER, TAIL } from './layout.js'
 import { Cursor, Ring } from './ring.js'
 import { fillStates, longestRange } from './ring-range.js'
-import { claimed, free, FREEING, full, hole, inner, isClaim, isFree, vacant } from './slot-state.js'
+import { claimed, free, FREEING, full, hole, inner, isClaim, isFree, isHole, vacant } from './slot-state.js'
 import { EMPTY } from './symbols.js'
 
 /** How far a look goes, in slots. */
@@ -168,6 +170,7 @@ export class SpscRing<T> extends Ring<T> {
     store(this.words, this.base + RECEIVER_OWNER, 0)
     add(this.words, this.base + RECEIVER_EPOCH, 1)
     super.drop()
+    this.recoverUnsent()
   }
 
   /** Whether the cursor's slot has the state that this end waits for, and how many behind it have (P2). */
@@ -242,11 +245,29 @@ export class SpscRing<T> extends Ring<T> {
       )
     }
     cursor.epoch = (add(words, base + epoch, 1) + 1) | 0
-    this.mend(end)
-    const { index, lap } = this.walked(end)
+    if (former !== 0 && former !== tag) this.mend(end)
+    const { index, lap } = end === TAIL ? this.unsent() : former === tag ? this.walked(HEAD) : this.unread()
     cursor.index = index
     cursor.lap = lap
     cursor.sure = 0
+  }
+
+  /** Where the sender is: not past the HOLE, the end (P3). */
+  private unsent(): { index: number; lap: number } {
+    const walked = this.walked(TAIL)
+    const last = this.before(walked)
+    return load(this.words, this.states + last.index) === hole(last.lap) ? last : walked
+  }
+
+  /** P5 */
+  private recoverUnsent(): void {
+    const { words, codec, region } = this
+    if (codec.fixed) return
+    const walked = this.walked(TAIL)
+    for (const i of [walked.index, this.before(walked).index]) {
+      const state = load(words, this.states + i)
+      if (isFree(state) || isHole(state)) recover(codec, region, this.slotsAt + i * this.stride, false)
+    }
   }
 
   /** The former owner of the end may have died in the middle of a range, or the receiver while it freed the first message. */
@@ -255,13 +276,15 @@ export class SpscRing<T> extends Ring<T> {
     const { index, lap } = this.walked(end)
     if (end === TAIL) {
       this.dropReserved(index, lap)
+      this.recoverUnsent()
       return
     }
     this.keepGathered(index, lap)
-    const before = index === 0 ? this.capacity - 1 : index - 1
-    const beforeLap = index === 0 ? (lap - 1) & this.lapMask : lap
-    if (!isClaim(load(words, this.states + before))) return
+    const { index: before, lap: beforeLap } = this.before({ index, lap })
+    const state = load(words, this.states + before)
+    if (!isClaim(state)) return
     add(words, this.base + LOST, 1)
+    this.recoverAt(before, state)
     store(words, this.states + before, free((beforeLap + 1) & this.lapMask))
   }
 }

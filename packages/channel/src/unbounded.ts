@@ -8,10 +8,10 @@
  *            A block: +0 next · +4 lap · +8 next in the free list · +12 number in the list · +16 state words · slots, each the codec's, rounded up to its alignment
  *   state (of lap l)    the slot is                     next
  *   FREE l              not sent yet                    SENDING
- *   SENDING l owner     being written                   FULL, or HOLE when nothing was written; FREE l + 1 when its owner is dead
+ *   SENDING l owner     being written                   FULL, or HOLE when nothing was written; FREEING when its owner is dead
  *   FULL l              sent                            TAKING; SENDING again when its sender takes it back
  *   HOLE l              passed over by receivers        FREE l + 1
- *   TAKING l owner      being read                      FREE l + 1; FREEING first for codecs with memory outside the slot
+ *   TAKING l owner      being read                      FREE l + 1; FREEING first for codecs with memory outside the slot, and when its owner is dead
  *   FREE l + 1          done, ready for the block's next lap
  *   block               is                                                    next
  *   linked              between FIRST and TAIL; HEAD is one of these          retired, when HEAD is past it and all its slots are done
@@ -26,16 +26,18 @@
  *               TAIL (or HEAD) after that: then it was not retired before, and who retires it later sees the pin. One pin for each end is enough
  *               for all openings of an agent, since a cursor is used only while the pin still names its block.
  *            U5 A slot's data are accessed only by the agent named in its claim: plain accesses, as N2 of ring.ts.
+ *            U6 What a message has outside its slot belongs to the slot at every instant (N5 of ring.ts).
+ *            U7 A block that is not linked yet, or no more, is named by U_SPARE, from before it is allocated until it is free (allocator.ts, I3, of
+ *               atomics), and only while the lock is held: `mend` frees what it finds there.
  * Pairs      FULL's store with TAKING's compare-exchange (the message); FREE's with SENDING's (the slot, lap after lap).
  * Progress   As ring.ts; once in a block's slots each end takes the lock. What died holding it is made up for by the next to take it.
- *            An agent that dies between the allocator and a link (or an unlink and the allocator) leaks one block.
  * Cost       A compare-exchange, a store and one plain load for each end; a block has 4 to 64 slots. Up to KEEP empty blocks stay for reuse.
  * Rejected   A count of finished slots in each block (crossbeam): an agent that dies before its count leaks the block, and all after it.
  *            An index that is claimed by fetch-and-add: who died with it can't be told from who is slow.
  */
 import { type Codec, type Region, RegionFullError } from '@heddle/atomics'
-import { A_STATUS, agentRecord, isOwnerAlive, PHASE_ALIVE, PHASE_MASK } from '@heddle/atomics/internal'
-import { add, agentLocal, compareExchange, load, peek, set, store } from '@heddle/atomics/ops'
+import { A_STATUS, agentRecord, isOwnerAlive, PHASE_ALIVE, PHASE_MASK, recover } from '@heddle/atomics/internal'
+import { add, agentLocal, compareExchange, get, load, peek, set, store } from '@heddle/atomics/ops'
 import { Agent, lockQueue, unlockQueue } from '@heddle/park/internal'
 import type { Buffer } from './buffered.js'
 import { UnboundedFullError } from './errors.js'
@@ -49,6 +51,8 @@ const U_FIRST = HEAD_BYTES >> 2
 const U_FREE = U_FIRST + 1
 /** The highest lap that any block had. */
 const U_LAPS = U_FIRST + 2
+/** Byte offset of the block that is about to be linked, or freed (U7). */
+const U_SPARE = U_FIRST + 3
 const PINS = U_FIRST + 16
 
 /** Words of a block. */
@@ -253,9 +257,22 @@ export class List<T> implements Buffer<T> {
     const agent = Agent.of(this.region)
     lockQueue(agent, this.lock)
     this.mend()
+    for (let block = load(words, base + U_FIRST); block !== 0; block = load(words, (block >> 2) + B_NEXT)) this.recoverAll(block)
     for (let block = load(words, base + U_FIRST); block !== 0; block = this.dropBlock(block, B_NEXT));
     for (let block = load(words, base + U_FREE); block !== 0; block = this.dropBlock(block, B_FREE_NEXT));
     unlockQueue(agent, this.lock)
+  }
+
+  /** What dead agents' messages own, when nobody uses the list any more. */
+  private recoverAll(block: number): void {
+    for (let i = 0; i < this.slots; i++) {
+      const state = load(this.words, (block >> 2) + B_STATES + i)
+      if (isClaim(state)) this.recoverAt(block, i, state)
+    }
+  }
+
+  private recoverAt(block: number, index: number, state: number): void {
+    recover(this.codec, this.region, block + this.slotsAt + index * this.stride, phaseOfClaim(state) === TAKING)
   }
 
   private dropBlock(block: number, link: number): number {
@@ -282,14 +299,18 @@ export class List<T> implements Buffer<T> {
       else if (state === hole(lap)) this.pass(index, state, lap)
       else if (isClaim(state) && phaseOfClaim(state) === SENDING) {
         if (isOwnerAlive(words, tagOf(state))) return UNDERWAY
-        if (this.pass(index, state, lap)) add(words, this.base + LOST, 1)
+        const mine = claimed(tag, FREEING, lap)
+        if (compareExchange(words, index, state, mine) !== state) continue
+        add(words, this.base + LOST, 1)
+        this.recoverAt(cursor.block, cursor.index, state)
+        this.pass(index, mine, lap)
       } else cursor.index++
     }
   }
 
   /** A slot without a message is done. Whoever loses finds it so. */
-  private pass(index: number, state: number, lap: number): boolean {
-    return compareExchange(this.words, index, state, free((lap + 1) & LAP_MASK)) === state
+  private pass(index: number, state: number, lap: number): void {
+    compareExchange(this.words, index, state, free((lap + 1) & LAP_MASK))
   }
 
   /** Whether the cursor's block still has its lap. */
@@ -363,6 +384,12 @@ export class List<T> implements Buffer<T> {
     if (next !== 0) this.enter(next)
     const first = load(words, base + U_FIRST)
     if (load(words, base + U_FREE) === first) store(words, base + U_FIRST, load(words, (first >> 2) + B_NEXT))
+    const spare = get(words, base + U_SPARE)
+    if (spare === 0) return
+    this.region.adopt(base + U_SPARE)
+    // About to be freed, but free blocks still are the channel's; or linked.
+    if (spare === load(words, base + U_FREE) || spare === load(words, base + TAIL)) set(words, base + U_SPARE, 0)
+    else this.region.freeFrom(base + U_SPARE)
   }
 
   /** Links a block after the last one. Under the lock. */
@@ -388,13 +415,14 @@ export class List<T> implements Buffer<T> {
     const { words, base } = this
     if (load(words, base + U_FREE) === block) store(words, base + U_FREE, load(words, (block >> 2) + B_FREE_NEXT))
     store(words, base + TAIL, block)
+    set(words, base + U_SPARE, 0)
   }
 
   /** A block whose lap no block had before (U3). Nobody else knows it yet: plain writes. @throws RegionFullError */
   private allocate(): number {
     const { words, base } = this
     const lap = (load(words, base + U_LAPS) + 1) & LAP_MASK
-    const block = this.region.alloc(this.bytes, LINE)
+    const block = this.region.allocInto(base + U_SPARE, this.bytes, LINE)
     const index = block >> 2
     for (let i = 0; i < this.slots; i++) set(words, index + B_STATES + i, free(lap))
     set(words, index + B_LAP, lap)
@@ -417,7 +445,7 @@ export class List<T> implements Buffer<T> {
 
   /** Whether all slots of a block that receivers have left are done; what a dead receiver was reading is lost. */
   private isDone(block: number): boolean {
-    const { words, codec } = this
+    const { words } = this
     const index = block >> 2
     const done = free((load(words, index + B_LAP) + 1) & LAP_MASK)
     for (let i = 0; i < this.slots; i++) {
@@ -425,8 +453,7 @@ export class List<T> implements Buffer<T> {
       if (state === done) continue
       if (!isClaim(state) || isOwnerAlive(words, tagOf(state))) return false
       add(words, this.base + LOST, 1)
-      // One that died while FREEING may have freed it already.
-      if (phaseOfClaim(state) === TAKING && !codec.fixed) codec.free?.(this.region, block + this.slotsAt + i * this.stride)
+      this.recoverAt(block, i, state)
       store(words, index + B_STATES + i, done)
     }
     return true
@@ -440,8 +467,9 @@ export class List<T> implements Buffer<T> {
       let after = block
       for (let i = 0; i < KEEP && after !== 0; i++) after = load(words, (after >> 2) + B_FREE_NEXT)
       if (after === 0 || block === this.embedded || this.isPinned(block)) return
+      set(words, base + U_SPARE, block)
       store(words, base + U_FREE, load(words, (block >> 2) + B_FREE_NEXT))
-      this.region.free(block)
+      this.region.freeFrom(base + U_SPARE)
     }
   }
 

@@ -44,6 +44,30 @@ describe('broadcast', () => {
     expect(rx.subscribe().tryRecv()).toBe(CLOSED)
   })
 
+  test('recvMany that lags after its first message gives that one, and tells what was missed next', () => {
+    let whileRead = (): void => undefined
+    const codec = Object.create(i32, {
+      read: {
+        value: (...where: Parameters<typeof i32.read>) => {
+          const message = i32.read(...where)
+          whileRead()
+          return message
+        },
+      },
+    }) as typeof i32
+    const [tx, rx] = broadcast({ capacity: 2, codec, region })
+    tx.send(0)
+    tx.send(1)
+    // By the time that it has read the first, it has missed two of the others.
+    whileRead = () => {
+      whileRead = () => undefined
+      for (const n of [2, 3, 4]) tx.send(n)
+    }
+    expect(rx.recvMany(5)).toEqual([0])
+    expect(thrown(() => rx.recvMany(5))).toMatchObject({ code: 'ERR_LAGGED', missed: 2 })
+    expect(rx.recvMany(5)).toEqual([3, 4])
+  })
+
   for (const capacity of [1, 2, 15, 16, 17, 100]) {
     test(`capacity ${capacity}: exactly so many are kept, and the rest is counted`, () => {
       const [tx, rx] = broadcast({ capacity, codec: i32, region })

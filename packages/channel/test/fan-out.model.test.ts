@@ -68,7 +68,7 @@ describe('broadcast', () => {
           for (const { result } of receivers) expect(result).toEqual([1, 2])
         }
       },
-      { preemptions: full ? 1 : 0 },
+      { preemptions: full ? 2 : 0 },
     )
   })
 
@@ -167,7 +167,7 @@ describe('broadcast', () => {
         spawn(() => reap(Agent.of(region), ownerId(victim), 0), { ...ready(region), mortal: false, reaper: true })
         return () => expect(receiver.result).toBe(true)
       },
-      { preemptions: 0, deaths: true, races: false, ...(full ? {} : { maxExecutions: 200 }) },
+      { preemptions: 0, deaths: true, races: false, maxExecutions: full ? 20_000 : 200 },
     )
   })
 
@@ -204,7 +204,7 @@ describe('broadcast', () => {
           expect(rx.tryRecv()).toBe(0)
         }
       },
-      { preemptions: full ? 1 : 0, timeouts: false, regionBytes: 1 << 17 },
+      { preemptions: full ? 2 : 0, timeouts: false, regionBytes: 1 << 17 },
     )
   })
 })
@@ -314,7 +314,7 @@ describe('watch', () => {
           expect([CLOSED, EMPTY]).not.toContain(rx.get())
         }
       },
-      { preemptions: 0, deaths: true, races: false, ...(full ? {} : { maxExecutions: 200 }) },
+      { preemptions: 0, deaths: true, races: false, maxExecutions: full ? 20_000 : 200 },
     )
   })
 })

@@ -191,7 +191,7 @@ describe('models', () => {
           if (victim.outcome === 'finished') expect(sorted(got).filter((value) => value > 9)).toEqual([10, 11, 12, 13])
         }
       },
-      { preemptions: 0, deaths: true, races: false, ...(full ? {} : { maxExecutions: 300 }) },
+      { preemptions: 0, deaths: true, races: false, maxExecutions: full ? 20_000 : 300 },
     )
   })
 })

@@ -33,7 +33,7 @@ describe('models', () => {
           expect(rx.tryRecv()).toBe(EMPTY)
         }
       },
-      { preemptions: full ? 1 : 0 },
+      { preemptions: 0 },
     )
   })
 
@@ -63,7 +63,7 @@ describe('models', () => {
           expect(receiver.result).toBe(sender.result)
         }
       },
-      { preemptions: full ? 2 : 1, timeouts: true },
+      { preemptions: 1, timeouts: true },
     )
   })
 

@@ -206,3 +206,30 @@ describe('times', () => {
     expect(() => after(-1)).toThrow(InvalidArgumentError)
   })
 })
+
+describe('overtaken by one that did not wait, it keeps its place', () => {
+  /** Whoever waits first is woken for a message that somebody else takes before it has its turn; the next message is for it all the same. */
+  test('a promise, before a receive', async () => {
+    const [tx, rx] = pair(2)
+    const [, idle] = pair(2)
+    const seen: unknown[] = []
+    const first = selectAsync({ rx, idle }).then((found) => seen.push(found))
+    const second = rx.recvAsync().then((value) => seen.push(value))
+    await settled()
+    for (let i = 0; i < 3; i++) {
+      tx.send(i)
+      expect(rx.tryRecv()).toBe(i)
+      await settled()
+      expect(seen).toEqual([])
+    }
+    tx.send(10)
+    await first
+    tx.send(11)
+    await second
+    expect(seen).toEqual([{ key: 'rx', value: 10 }, 11])
+  })
+})
+
+async function settled(): Promise<void> {
+  for (let i = 0; i < 4; i++) await turn()
+}

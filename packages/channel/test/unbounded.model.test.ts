@@ -169,7 +169,7 @@ describe.each([
         spawn(() => reap(Agent.of(region), ownerId(victim), 0), { ...ready(region), mortal: false, reaper: true })
         return () => expect(receiver.result.filter((value) => value === 1)).toEqual([1])
       },
-      { preemptions: 0, deaths: true, ...(full ? {} : { maxExecutions: 300 }) },
+      { preemptions: 0, deaths: true, maxExecutions: full ? 20_000 : 300 },
     )
   })
 })
