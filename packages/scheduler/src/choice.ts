@@ -17,8 +17,12 @@ export interface Trace {
 
 /** Takes the scheduler's decisions. */
 export interface Choice {
-  /** The clock of slices and budgets, where no real one may have a part in the schedule. */
-  readonly clock?: (() => number) | undefined
+  /** What everything follows from. */
+  readonly seed: number
+  /** Whether the seed alone decides: time is simulated. */
+  readonly isAlone: boolean
+  /** Whether no other thread has a part in the program: when its fibers wait and no timer is left, that is a deadlock. */
+  readonly isClosed: boolean
   /** Takes a slot out of the set; -1 when it is empty. */
   take(set: ReadySet, fibers: readonly (Fiber | undefined)[]): number
   /** How many safepoints the step passes before one asks it to yield. */
@@ -28,18 +32,17 @@ export interface Choice {
 
 /** Decides by a seeded generator, and records. */
 export class Seeded implements Choice {
-  readonly clock: (() => number) | undefined
-  private state: number
+  private readonly next: () => number
   private readonly steps: number[] = []
 
   /** @param isAlone whether the seed alone decides, without a clock */
   constructor(
-    private readonly seed: number,
-    isAlone = false,
+    readonly seed: number,
+    readonly isAlone = false,
+    readonly isClosed = false,
   ) {
     if (!Number.isInteger(seed)) throw new InvalidArgumentError(`seed must be an integer, got ${String(seed)}`)
-    this.state = seed | 0
-    this.clock = isAlone ? () => 0 : undefined
+    this.next = mulberry(seed)
   }
 
   take(set: ReadySet, fibers: readonly (Fiber | undefined)[]): number {
@@ -63,10 +66,18 @@ export class Seeded implements Choice {
 
   /** An integer from 0 to `limit - 1`. */
   private random(limit: number): number {
-    this.state = (this.state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state)
+    return Math.floor((this.next() / 2 ** 32) * limit)
+  }
+}
+
+/** A generator of unsigned 32-bit integers. */
+export function mulberry(seed: number): () => number {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit)
+    return (mixed ^ (mixed >>> 14)) >>> 0
   }
 }
 

@@ -13,6 +13,8 @@ import { getHost } from '@heddle/park/internal'
 export interface Driven {
   /** Whether a fiber may be runnable, and the loop isn't running already. */
   wantsTurn(): boolean
+  /** Whether nothing is runnable, and its simulated clock may jump: when promises have had their turn. */
+  canJump(): boolean
   /** Runs fibers for at most a time slice; returns how long it took, in ms. */
   runTurn(): number
 }
@@ -49,9 +51,11 @@ export class EventLoop {
 
   /** Has a turn follow what runs now, if one is wanted. */
   queueTurn(): void {
-    if (this.isQueued || this.waiting === 0 || !this.driven.wantsTurn()) return
+    if (this.isQueued || this.waiting === 0) return
+    const wantsTurn = this.driven.wantsTurn()
+    if (!wantsTurn && !this.driven.canJump()) return
     this.isQueued = true
-    if (this.spent < this.timeSlice) defer(this.turn)
+    if (wantsTurn && this.spent < this.timeSlice) defer(this.turn)
     else {
       this.spent = 0
       effect(() => getHost().nextTurn(this.turn))
@@ -60,7 +64,7 @@ export class EventLoop {
 
   private readonly turn = (): void => {
     this.isQueued = false
-    if (this.waiting === 0 || !this.driven.wantsTurn()) return
+    if (this.waiting === 0 || !(this.driven.wantsTurn() || this.driven.canJump())) return
     this.spent += this.driven.runTurn()
     this.queueTurn()
   }

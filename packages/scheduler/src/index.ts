@@ -1,6 +1,7 @@
 export { awaitFiber, checkpoint, type FiberPause, yieldNow } from './await-fiber.js'
 export type { Trace } from './choice.js'
 export { currentFiber, isInFiber } from './current.js'
+export { explore, type ExploreOptions, ScheduleError } from './explore.js'
 export { Fiber, type FiberBody, type FiberState } from './fiber.js'
 export { FiberLocal } from './fiber-local.js'
 export { preemptible, safepoint } from './preemption.js'

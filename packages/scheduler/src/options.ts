@@ -10,6 +10,10 @@ export interface SchedulerHooks {
   spawn?(fiber: Fiber): void
   /** A fiber is about to run, until it yields, waits or ends. */
   step?(fiber: Fiber): void
+  /** It runs no more: its `state` says whether it waits, may go on, or has ended. */
+  pause?(fiber: Fiber): void
+  /** The running fiber has passed so many safepoints that one of them has looked at the clock and the flags. */
+  safepoint?(fiber: Fiber): void
   /** A fiber has ended; its `state` says how. */
   end?(fiber: Fiber): void
 }

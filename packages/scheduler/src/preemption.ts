@@ -14,6 +14,15 @@ export const LONGEST_INTERVAL = 6
 /** Calls before the first look of a new fiber: 2^3. */
 export const FIRST_INTERVAL = 3
 
+/** The countdown for a fiber of whose safepoints the last `armed` took `gap` ms, as log2: so that all of it takes less than a quarter of the slice. */
+export function adapted(interval: number, armed: number, gap: number, timeSlice: number): number {
+  const each = gap / armed
+  const most = timeSlice / 4
+  if (interval < LONGEST_INTERVAL && (2 << interval) * each <= most) return interval + 1
+  while (interval > 0 && (1 << interval) * each > most) interval--
+  return interval
+}
+
 /** What the calling agent's safepoints work with. */
 export interface Preemption {
   /** Calls left before the next look. */

@@ -20,10 +20,10 @@
  *               much nor pays for the clock at each switch (25 to 45 ns in V8).
  * Progress   see priority.ts for the shares, ready-set.ts for the rotation: a runnable fiber is stepped after at most 32 * n others.
  */
-import { InvalidArgumentError, Region } from '@heddle/atomics'
-import { canBlock } from '@heddle/atomics/internal'
+import { InvalidArgumentError, type Region } from '@heddle/atomics'
+import { canBlock, ownRegion } from '@heddle/atomics/internal'
 import { now } from '@heddle/atomics/ops'
-import { BlockingNotAllowedError, DeadlockError, type WaitOptions } from '@heddle/park'
+import { BlockingNotAllowedError, type WaitOptions } from '@heddle/park'
 import { Agent, BLOCKED, isAbortSignal, runningFiber } from '@heddle/park/internal'
 import { type Choice, Replay, Seeded, type Trace } from './choice.js'
 import { EventLoop } from './event-loop.js'
@@ -51,11 +51,12 @@ import {
 import { FiberTable } from './fiber-table.js'
 import { expiry, watch } from './limit.js'
 import type { SchedulerHooks, SchedulerOptions, SpawnOptions } from './options.js'
-import { LONGEST_INTERVAL, type Preemption, PREEMPTION } from './preemption.js'
+import { adapted, LONGEST_INTERVAL, type Preemption, PREEMPTION } from './preemption.js'
 import { LEVELS, levelOf, NORMAL_LEVEL, SHARE_MASK, SHARES } from './priority.js'
 import { ReadySet } from './ready-set.js'
 import { count, type SchedulerStats } from './stats.js'
-import { throwUnobserved } from './unobserved.js'
+import { deadlock, throwUnobserved } from './unobserved.js'
+import { VirtualTime } from './virtual-time.js'
 
 const IDLE = 0
 const ENDED = 1
@@ -92,11 +93,12 @@ export class Scheduler {
   private watched = 0
   private active = false
   /** The preemption of the scheduler that runs around this one: it polled, and a callback of that runs this one. */
-  private outer: Pick<Preemption, 'look' | 'seen'> | undefined
+  private outer: (Pick<Preemption, 'look' | 'seen'> & { leaveTime: (() => void) | undefined }) | undefined
   private readonly timeSlice: number
   private readonly clock: () => number
   private readonly hooks: SchedulerHooks | undefined
   private readonly choice: Choice | undefined
+  private readonly time: VirtualTime | undefined
   private readonly region: Region | undefined
   private cachedAgent: Agent | undefined
   /** Failed fibers whose error nobody has taken. */
@@ -118,17 +120,19 @@ export class Scheduler {
     if (seed !== undefined && !Number.isInteger(seed)) throw new InvalidArgumentError(`seed must be an integer, got ${String(seed)}`)
     this.timeSlice = timeSlice
     this.region = options.region
-    this.clock = options.clock ?? choice?.clock ?? now
+    this.clock = options.clock ?? now
     this.hooks = options.hooks
     this.choice = choice ?? (seed === undefined ? undefined : new Seeded(seed))
+    if (this.choice?.isAlone === true) this.time = new VirtualTime(this.choice.seed)
     for (let level = 0; level < LEVELS; level++) this.sets.push(new ReadySet(this.table.capacity))
     const wantsTurn = (): boolean => !this.active && this.nonempty !== 0
-    this.eventLoop = new EventLoop({ wantsTurn, runTurn: () => this.runTurn() }, timeSlice)
+    const canJump = (): boolean => this.time !== undefined && !this.active && this.live > 0 && this.time.isPending
+    this.eventLoop = new EventLoop({ wantsTurn, canJump, runTurn: () => this.runTurn() }, timeSlice)
   }
 
   /**
-   * A scheduler whose schedule follows from the seed alone: the order of fibers and the moments of preemption; no clock has a part in it. `trace()` has
-   * what it did. Waits with a time limit, sleeps and other threads still follow real time.
+   * A scheduler whose schedule follows from the seed alone: the order of fibers, the moments of preemption, what `select` prefers, and time, see
+   * virtual-time.ts. `trace()` has what it did. Not simulated: promises, other threads, `Date`, and timers and deadlines that were made outside of its fibers.
    */
   static deterministic(options: { seed: number } & Omit<SchedulerOptions, 'seed' | 'clock'>): Scheduler {
     return new Scheduler(options, new Seeded(options.seed, true))
@@ -289,9 +293,12 @@ export class Scheduler {
       this.watched--
       return true
     }
-    const stop = watch(this.agent, options, (error) => {
-      if (end()) expire(error)
-    })
+    const start = (): (() => void) =>
+      watch(this.agent, options, (error) => {
+        if (end()) expire(error)
+      })
+    // Also from outside of its fibers.
+    const stop = this.time === undefined || this.active ? start() : this.time.within(this.agent, start)
     // Not before: it may throw. If it has expired already, this makes up for what `end` took away.
     this.watched++
     return () => {
@@ -301,7 +308,7 @@ export class Scheduler {
 
   /** Made when it is first needed: fibers that only yield and join one another need no shared memory. */
   private get agent(): Agent {
-    return (this.cachedAgent ??= Agent.of(this.region ?? Region.default))
+    return (this.cachedAgent ??= Agent.of(this.region ?? ownRegion()))
   }
 
   private start<T>(body: FiberBody<T> | (() => FiberBody<T>), options: SpawnOptions | undefined): Fiber<T> {
@@ -366,7 +373,7 @@ export class Scheduler {
     if (this.active) throw new BlockingNotAllowedError(`${verb}() was called while this scheduler runs, from a callback or a hook of it`)
     this.active = true
     const state = PREEMPTION
-    this.outer = { look: state.look, seen: state.seen }
+    this.outer = { look: state.look, seen: state.seen, leaveTime: this.time?.enter(this.agent) }
     state.seen = this.clock()
     state.look = () => this.look(state)
   }
@@ -375,6 +382,7 @@ export class Scheduler {
     this.active = false
     this.outsideFibers()
     const state = PREEMPTION
+    this.outer?.leaveTime?.()
     state.look = this.outer?.look
     state.seen = this.outer?.seen ?? 0
     state.armed = state.countdown = 1 << LONGEST_INTERVAL
@@ -395,6 +403,7 @@ export class Scheduler {
         return IDLE
       }
       this.step(fiber, state)
+      if (this.hooks !== undefined) this.hooks.pause?.(fiber)
       if (until !== undefined && until.isEnded) return ENDED
       if (--this.stepsLeft > 0) continue
       this.outsideFibers()
@@ -416,7 +425,7 @@ export class Scheduler {
 
   private pollIfWanted(check: (() => void) | undefined): void {
     if (this.external === 0 && this.watched === 0) return
-    this.agent.poll()
+    this.agent.pollForFibers()
     check?.()
   }
 
@@ -519,6 +528,7 @@ export class Scheduler {
   private look(state: Preemption): boolean {
     const fiber = this.current
     if (fiber === undefined) return false
+    if (this.hooks !== undefined) this.hooks.safepoint?.(fiber)
     const { bits } = fiber
     if ((bits & CANCEL_BIT) !== 0) {
       fiber.bits = (bits & ~CANCEL_BIT) | DELIVERED_BIT
@@ -553,25 +563,20 @@ export class Scheduler {
 
   /** Chooses how many safepoints a fiber passes before the next look, from how long the last ones took. */
   private adapt(fiber: Fiber, state: Preemption, gap: number): void {
-    const each = gap / state.armed
-    const most = this.timeSlice / 4
-    let interval = (fiber.bits >> INTERVAL_SHIFT) & INTERVAL_MASK
-    if (interval < LONGEST_INTERVAL && (2 << interval) * each <= most) interval++
-    else while (interval > 0 && (1 << interval) * each > most) interval--
+    const interval = adapted((fiber.bits >> INTERVAL_SHIFT) & INTERVAL_MASK, state.armed, gap, this.timeSlice)
     fiber.bits = (fiber.bits & ~(INTERVAL_MASK << INTERVAL_SHIFT)) | (interval << INTERVAL_SHIFT)
     state.countdown = state.armed = 1 << interval
   }
 
   /** Nothing is runnable: sleeps until something of this agent is ready. */
   private sleep(until: Fiber | undefined): void {
-    if (this.external === 0 && this.watched === 0) {
-      const whom = until === undefined ? `${this.live} fibers` : `${until.name} and the ${this.live} fibers`
-      throw new DeadlockError(
-        `${whom} that are left wait for one another, or for promises that can't settle while the thread is blocked: use runAsync() for fibers that await promises`,
-      )
-    }
+    const isClosed = this.choice?.isClosed === true
+    if (this.external > 0 || this.watched > 0) {
+      if (this.time?.advance() === true || (isClosed && this.agent.pollForFibers())) return
+      if (isClosed) throw deadlock(this.live, until)
+    } else throw deadlock(this.live, until)
     if (!canBlock()) throw new BlockingNotAllowedError('the fibers that are left wait, and this agent may not block: use runAsync() or joinAsync()')
-    this.agent.block()
+    this.agent.blockForFibers()
   }
 
   private settleFinishers(): void {
@@ -583,7 +588,8 @@ export class Scheduler {
     const begin = this.clock()
     this.enter('runAsync')
     try {
-      this.loop(undefined, begin + this.timeSlice)
+      if (this.nonempty === 0) this.time?.advance()
+      this.loop(undefined, this.time === undefined ? begin + this.timeSlice : Infinity)
     } finally {
       this.leave()
     }

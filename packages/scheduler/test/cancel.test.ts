@@ -87,7 +87,7 @@ describe('cancel', () => {
         log.push('clean')
       }
     })
-    scheduler.tick()
+    scheduler.tick(Infinity)
     expect(fiber.state).toBe('blocked')
     fiber.cancel()
     expect(() => fiber.join()).toThrow(CancelledError)
@@ -112,10 +112,10 @@ describe('cancel', () => {
     const awaiter = scheduler.spawn(function* () {
       yield* awaitFiber(promise)
     })
-    scheduler.tick()
+    scheduler.tick(Infinity)
     joiner.cancel()
     awaiter.cancel()
-    scheduler.tick()
+    scheduler.tick(Infinity)
     expect([joiner.state, awaiter.state]).toEqual(['cancelled', 'cancelled'])
     settle()
     parker.unpark()
@@ -136,7 +136,7 @@ describe('cancel', () => {
         return yield* target.joinFiber(one)
       }),
     )
-    scheduler.tick()
+    scheduler.tick(Infinity)
     expect(joiners.map((fiber) => fiber.state)).toEqual(['blocked', 'blocked', 'blocked', 'blocked'])
     joiners[0]!.cancel()
     joiners[1]!.cancel()

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { DisposedError, InvalidArgumentError } from '@heddle/atomics'
 import { BlockingNotAllowedError, CancelledError, DeadlockError, Parker, sleepFiber, TimeoutError } from '@heddle/park'
 import { BLOCKED, runningFiber } from '@heddle/park/internal'
-import { awaitFiber, currentFiber, type Fiber, FiberLocal, isInFiber, Scheduler, yieldNow } from '../src/index.js'
+import { awaitFiber, currentFiber, type Fiber, FiberLocal, isInFiber, safepoint, Scheduler, yieldNow } from '../src/index.js'
 
 describe('running', () => {
   it('interleaves fibers that yield, in turn', () => {
@@ -143,7 +143,7 @@ describe('running', () => {
     expect(steps).toBeGreaterThanOrEqual(20)
     expect(steps).toBeLessThanOrEqual(24)
     fiber.cancel()
-    expect(scheduler.tick()).toBe(false)
+    expect(scheduler.tick(Infinity)).toBe(false)
     expect(fiber.state).toBe('cancelled')
   })
 
@@ -154,7 +154,7 @@ describe('running', () => {
       throw new Error('no')
     })
     scheduler.spawn(function* () {}).cancel()
-    scheduler.tick()
+    scheduler.tick(Infinity)
     expect(() => failing.join()).toThrow('no')
     const waiting = scheduler.spawn(function* () {}, { name: 'two', priority: 'low' })
     expect(scheduler.stats()).toEqual({
@@ -173,17 +173,21 @@ describe('running', () => {
       hooks: {
         spawn: (fiber) => log.push(`spawn ${fiber.name}`),
         step: (fiber) => log.push(`step ${fiber.name}`),
+        pause: (fiber) => log.push(`pause ${fiber.name} ${fiber.state}`),
+        safepoint: (fiber) => log.push(`safepoint ${fiber.name}`),
         end: (fiber) => log.push(`end ${fiber.name} ${fiber.state}`),
       },
     })
     scheduler.spawn(
       function* () {
         yield
+        // The first look of a new fiber comes at its eighth safepoint.
+        for (let i = 0; i < 8; i++) safepoint()
       },
       { name: 'x' },
     )
     scheduler.run()
-    expect(log).toEqual(['spawn x', 'step x', 'step x', 'end x finished'])
+    expect(log).toEqual(['spawn x', 'step x', 'pause x ready', 'step x', 'safepoint x', 'end x finished', 'pause x finished'])
   })
 
   it('knows the running fiber', () => {
@@ -228,13 +232,13 @@ describe('the waker protocol', () => {
       yield BLOCKED
       log.push('late wake')
     })
-    scheduler.tick()
-    scheduler.tick()
+    scheduler.tick(Infinity)
+    scheduler.tick(Infinity)
     expect(log).toEqual(['early wake'])
     expect(fiber.state).toBe('blocked')
     fiber.wake()
     fiber.wake()
-    scheduler.tick()
+    scheduler.tick(Infinity)
     expect(log).toEqual(['early wake', 'late wake'])
     fiber.wake()
     expect(fiber.state).toBe('finished')
@@ -318,7 +322,7 @@ describe('joining', () => {
     fail('three')
     await expect(scheduler.runAsync()).rejects.toThrow(AggregateError)
     const joined = fail('four')
-    scheduler.tick()
+    scheduler.tick(Infinity)
     expect(() => joined.join()).toThrow('four')
     scheduler.run()
   })
@@ -334,7 +338,7 @@ describe('joining', () => {
     const joiner: Fiber = scheduler.spawn(function* () {
       yield* failing.joinFiber()
     })
-    scheduler.tick()
+    scheduler.tick(Infinity)
     gate.unpark()
     expect(() => scheduler.run()).toThrow('unseen')
     expect(joiner.state).toBe('cancelled')
