@@ -4,7 +4,7 @@
  * Invariants I1 A worker's number is free again only after the worker's thread has ended and its calls were reaped.
  *            I2 A worker is started while calls wait, nobody looks for them and fewer than `max` workers run, so a queued call always has somebody to run it.
  *            I3 P_HUNGRY's bit is cleared before the queues are looked at, and left set while no worker more may be started: whoever ends looks again.
- *            I4 Numbers below `numbers` are those of the pool's workers, others those of workers for blocking and isolated calls, whom the pool's sets leave out.
+ *            I4 Numbers below `numbers` are those of the pool's workers, others those of workers for blocking and isolated calls and for threads, whom the pool's sets leave out.
  * Progress   A crash since which no call has ended, and that took none with it, counts against FUTILE_CRASHES; past it every call fails with the reason, instead of the pool
  *            starting workers for ever.
  */
@@ -21,6 +21,7 @@ import {
   HUNGRY_ISOLATED,
   HUNGRY_POOL,
   ISOLATED_QUEUE,
+  K_BELL,
   K_COMPLETED,
   K_FAILED,
   K_PHASE,
@@ -29,12 +30,15 @@ import {
   P_HUNGRY,
   P_OWNER_BELL,
   P_STATE,
+  T_STATE,
   WORKER_STARTING,
 } from './layout.js'
 import type { Pool } from './pool.js'
 import { isWorkerMessage, type PostedCall, type Recycling, type WorkerData, type WorkerKind } from './protocol.js'
 import type { Queues } from './queues.js'
-import { enterQueued, reapWorker } from './reaper.js'
+import { enterQueued, forEachSlot, reapWorker } from './reaper.js'
+import { giveBack } from './slot.js'
+import { HUNGRY_THREADS } from './thread/layout.js'
 import { ringAll, setWaking } from './wakeup.js'
 
 /** Crashes in a row that took no started call with them, and between which no call ended. */
@@ -74,7 +78,17 @@ export interface CrewListener {
   reaped(): void
   /** A number that changes when calls end. */
   progress(): number
+  /** A worker was started. */
+  added(): void
+  /** A worker has ended; before, and after its calls are reaped. */
+  ending(number: number): void
+  ended(number: number): void
+  /** Somebody calls the owner as a thread. */
+  called(): void
 }
+
+/** What a crew needs of its host. */
+export type CrewHost = Pick<Host, 'setTimer' | 'startWorker' | 'workerModule'>
 
 interface Member {
   readonly number: number
@@ -88,6 +102,8 @@ interface Member {
   done: boolean
   /** How many calls had ended there when it was last looked at. */
   seen: number
+  /** Why it is ended before its time. */
+  replacedFor?: Error
 }
 
 /** One pool's workers. */
@@ -113,7 +129,7 @@ export class Crew {
   constructor(
     private readonly pool: Pool,
     private readonly queues: Queues,
-    private readonly host: Host,
+    private readonly host: CrewHost,
     private readonly options: CrewOptions,
     private readonly listener: CrewListener,
     private readonly events: Emitter,
@@ -159,18 +175,66 @@ export class Crew {
       if (member.kind !== 'pool' || member.retired) continue
       if (best === undefined || busyness(member) < busyness(best)) best = member
     }
-    if (best === undefined || (busyness(best) > 0 && this.mayAdd('pool'))) best = this.add('pool')
+    if (best === undefined || (busyness(best) > 0 && this.mayAdd('pool'))) {
+      best = this.add('pool')
+      this.watchIdle()
+    }
     return best.number
   }
 
   /** Sends a call to the worker that `chooseForPost` chose. */
   post(number: number, call: PostedCall, transfer: readonly object[]): void {
     this.members.get(number)!.worker.post(call, transfer)
+    this.ringBlocked(number)
+  }
+
+  /** Part of `ThreadCrew`. */
+  addThread(record: number): { readonly number: number; readonly started: Promise<void> } | undefined {
+    if (this.stopping || this.broken !== undefined) throw this.broken ?? new WorkerStartError('the executor was shut down')
+    return this.freeSpecial.length > 0 || this.nextSpecial < MAX_WORKERS ? this.add('thread', record) : undefined
+  }
+
+  /** Part of `ThreadCrew`. */
+  dismiss(number: number): void {
+    const member = this.members.get(number)
+    if (member === undefined) return
+    member.done = true
+    void member.worker.terminate()
+  }
+
+  /** Part of `ThreadCrew`. */
+  async kill(number: number): Promise<void> {
+    const member = this.members.get(number)
+    if (member === undefined) return
+    member.replacedFor ??= new Error(`the thread's worker ${this.nameOf(number)} was terminated`)
+    // What the worker's end leads to comes with the event, which some hosts give after the promise.
+    await Promise.all([member.worker.terminate(), new Promise<void>((resolve) => member.worker.onExit(() => resolve()))])
+  }
+
+  /** A worker that blocks its thread hears of a message only when it is rung. */
+  private ringBlocked(number: number): void {
+    if (this.pool.blocks) this.pool.ring(this.pool.workerAt(number) + K_BELL)
   }
 
   /** Why a worker died. */
   reasonOf(number: number): unknown {
     return this.reasons.get(number)
+  }
+
+  /** Ends a worker that makes no progress, at once. Another takes its place; what had not started there is for others. */
+  giveUpOn(number: number, reason: Error): void {
+    const member = this.members.get(number)
+    if (member === undefined || member.retired || this.broken !== undefined) return
+    const { pool } = this
+    member.retired = true
+    member.replacedFor = reason
+    this.full = 0
+    void member.worker.terminate()
+    this.refill(member.kind)
+    forEachSlot(pool, (_, at) => void giveBack(pool.words, at + T_STATE, number))
+    const { hungry, again } = enterQueued(pool, this.queues)
+    this.grow(hungry)
+    if (again) this.enterAgain()
   }
 
   /** Name of a worker. */
@@ -238,6 +302,10 @@ export class Crew {
   private hear(): void {
     const { words, base } = this.pool
     const hungry = load(words, base + P_HUNGRY)
+    if ((hungry & HUNGRY_THREADS) !== 0) {
+      and(words, base + P_HUNGRY, ~HUNGRY_THREADS)
+      this.listener.called()
+    }
     let served = 0
     for (const { kind, hungry: bit } of KINDS) if ((hungry & bit) !== 0 && this.mayAdd(kind)) served |= bit
     if (served === 0) return
@@ -245,7 +313,7 @@ export class Crew {
     for (const { kind, hungry: bit } of KINDS) if ((served & bit) !== 0 && this.hasWork(kind)) this.grow(bit)
   }
 
-  private add(kind: WorkerKind): Member {
+  private add(kind: WorkerKind, thread?: number): Member {
     const number = kind === 'pool' ? (this.freeNumbers.pop() ?? this.nextNumber++) : (this.freeSpecial.pop() ?? this.nextSpecial++)
     const { pool, host, options } = this
     store(pool.words, pool.workerAt(number) + K_PHASE, WORKER_STARTING)
@@ -259,7 +327,15 @@ export class Crew {
       setWaking(pool, number)
     }
     const recycle = kind === 'pool' ? options.recycle : undefined
-    const data: WorkerData = { heddle: 'worker', pool: pool.toHandle(), number, kind, recycle, setup: options.setup }
+    const data: WorkerData = {
+      heddle: 'worker',
+      pool: pool.toHandle(),
+      number,
+      kind,
+      recycle,
+      setup: options.setup,
+      ...(thread !== undefined && { thread }),
+    }
     const worker = host.startWorker!(host.workerModule!, {
       name: this.nameOf(number),
       data,
@@ -294,6 +370,9 @@ export class Crew {
           worker.post({ heddle: 'retired' })
           this.refill(member.kind)
           break
+        case 'leak':
+          this.events.emit('task-leak', { worker: number, ...message.leak })
+          break
         case 'closed':
           member.done = true
           void worker.terminate()
@@ -301,6 +380,7 @@ export class Crew {
       }
     })
     watch(worker)
+    this.listener.added()
     worker.onExit((exit) => {
       const reason =
         failure ??
@@ -318,18 +398,20 @@ export class Crew {
     const { number, kind } = member
     const { pool } = this
     this.members.delete(number)
-    const reason = startFailure ?? exit.error ?? new Error(`the worker ${this.nameOf(number)} ended${describeExit(exit)}`)
+    const reason = member.replacedFor ?? startFailure ?? exit.error ?? new Error(`the worker ${this.nameOf(number)} ended${describeExit(exit)}`)
     this.reasons.set(number, reason)
+    this.listener.ending(number)
     const { crashed, hungry, again } = reapWorker(pool, this.queues, number)
     // Before the worker's number and the reason of its end are given to another.
     this.listener.reaped()
+    this.listener.ended(number)
     const free = kind === 'pool' ? this.freeNumbers : this.freeSpecial
     free.push(number)
     this.full = 0
     if (again) this.enterAgain()
     if (this.broken === undefined) {
       if (member.done) this.refill(kind)
-      else this.replace(kind, crashed, exit, startFailure)
+      else if (kind !== 'thread') this.replace(kind, crashed, exit, startFailure)
       this.grow(hungry)
     }
     const expected = member.done || this.stopping
@@ -355,6 +437,8 @@ export class Crew {
   /** A worker less: another one, if there is something to do, or fewer than there are to be. */
   private refill(kind: WorkerKind, toMin = true): void {
     const { words, base } = this.pool
+    // Who starts threads asks for their workers.
+    if (kind === 'thread') return
     for (const { kind: one, hungry } of KINDS) if (one === kind) and(words, base + P_HUNGRY, ~hungry)
     if (this.broken !== undefined || !this.mayAdd(kind)) return
     if (this.hasWork(kind) || (toMin && kind === 'pool' && !this.stopping && this.sizeOf(kind) < this.options.min)) this.add(kind)
@@ -391,7 +475,7 @@ export class Crew {
     const { pool, options } = this
     let spare = this.sizeOf('pool') - options.min
     for (const member of this.members.values()) {
-      if (!member.ready || member.retired || member.kind === 'isolated') continue
+      if (!member.ready || member.retired || member.kind === 'isolated' || member.kind === 'thread') continue
       const record = pool.workerAt(member.number)
       const ended = load(pool.words, record + K_COMPLETED) + load(pool.words, record + K_FAILED)
       const idle = ended === member.seen && load(pool.words, record + K_RUNNING) === 0
@@ -399,6 +483,7 @@ export class Crew {
       if (!idle || (member.kind === 'pool' && --spare < 0)) continue
       // It looks for itself whether it still has nothing to do.
       member.worker.post({ heddle: 'leave' })
+      this.ringBlocked(member.number)
     }
   }
 }

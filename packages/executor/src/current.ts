@@ -5,6 +5,7 @@ import type { Pool } from './pool.js'
 import type { Submitter } from './submitter.js'
 import type { CurrentTask } from './task-context.js'
 import type { TaskTable } from './task-table.js'
+import type { Port } from './thread/port.js'
 
 /** What a worker has of its pool. */
 export interface CurrentPool {
@@ -16,6 +17,8 @@ export interface CurrentPool {
   submitter(): Submitter
   /** The context of the call whose function runs now. */
   context(): CurrentTask | undefined
+  /** Its way to the pool's threads. */
+  readonly port?: Port
   /** What `Executor.current()` made. */
   executor: object | undefined
 }

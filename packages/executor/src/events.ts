@@ -1,6 +1,7 @@
 /** What an executor tells of itself. */
 import { InvalidArgumentError } from '@heddle/atomics'
 import { getHost } from '@heddle/park/internal'
+import type { TaskLeak } from './leaks.js'
 
 /** What an executor's events carry. */
 export interface ExecutorEvents {
@@ -20,6 +21,11 @@ export interface ExecutorEvents {
   /** A task has passed no safepoint and has not ended for longer than `stuckAfter`. To the agent that started the executor. */
   'task-stuck': { readonly worker: number; readonly task: string; readonly ms: number }
   /**
+   * Calls have ended and left something behind in their worker; with the option `leaks`. To the agent that started the executor, and before or after the
+   * calls settle.
+   */
+  'task-leak': { readonly worker: number } & TaskLeak
+  /**
    * A spawned call failed, and by the next turn of the event loop nobody had joined its handle, asked for its `error()`, or cancelled it. To the
    * agent that spawned it. (A promise of `run` that nobody handles is the engine's to report.)
    */
@@ -29,7 +35,7 @@ export interface ExecutorEvents {
 /** Names of an executor's events. */
 export type ExecutorEvent = keyof ExecutorEvents
 
-const NAMES: readonly ExecutorEvent[] = ['worker-start', 'worker-exit', 'task-stuck', 'task-error']
+const NAMES: readonly ExecutorEvent[] = ['worker-start', 'worker-exit', 'task-stuck', 'task-leak', 'task-error']
 
 type Listener = (detail: never) => void
 

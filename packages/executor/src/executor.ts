@@ -1,13 +1,14 @@
 /** The pool as its users see it. */
-import { type Handle, InvalidArgumentError, NotShareableError, Region } from '@heddle/atomics'
+import { capabilities, type Handle, InvalidArgumentError, NotShareableError, SharedMemoryError } from '@heddle/atomics'
+import { ownRegion, privateRegion } from '@heddle/atomics/internal'
 import { load, store } from '@heddle/atomics/ops'
-import { setHost, ShutdownError, type WaitOptions } from '@heddle/park'
+import { BlockingNotAllowedError, setHost, ShutdownError, type WaitOptions } from '@heddle/park'
 import { deadlineOf, getHost } from '@heddle/park/internal'
 import { levelOf } from '@heddle/scheduler/internal'
 import { Crew } from './crew.js'
 import { currentPool } from './current.js'
 import type { ChunkOutcome } from './each.js'
-import { QueueFullError, WorkerStartError } from './errors.js'
+import { QueueFullError, stuckError, WorkerStartError } from './errors.js'
 import { Emitter, type ExecutorEvent, type ExecutorEvents } from './events.js'
 import { JoinHandle } from './join-handle.js'
 import {
@@ -26,17 +27,37 @@ import {
 import { assertNotLoading } from './loader.js'
 import { LocalCrew, type Workforce } from './local-crew.js'
 import { mapTask, type MapOptions } from './map.js'
-import { type CallOptions, type ExecutorOptions, settingsOf, type ShutdownOptions } from './options.js'
+import { Observation, type StuckListener } from './observation.js'
+import { type CallOptions, type ExecutorOptions, isObserved, settingsOf, type ShutdownOptions } from './options.js'
 import { Pool } from './pool.js'
 import { Queues } from './queues.js'
 import { hasOtherSubmitters, refuseQueued } from './reaper.js'
+import { RelayedCrew } from './relay/relay.js'
 import { type ExecutorStats, statsOf } from './stats.js'
 import { runScope, type Scope, type ScopeOptions } from './scope.js'
 import { checkSignal } from './signal.js'
 import { type Call, Submitter } from './submitter.js'
 import { TaskTable } from './task-table.js'
 import { isTaskRef, type TaskRef } from './tasks.js'
+import type { Thread } from './thread/thread.js'
+import { checkThread, startElsewhere, type ThreadOptions, ThreadOwner } from './thread/thread-owner.js'
+import { OWNER_NUMBER } from './thread/layout.js'
+import { Port } from './thread/port.js'
+import type { ExecutorTrace } from './trace.js'
 import { callOwner } from './wakeup.js'
+
+/** What `thread` takes after the task: its arguments, which may be left out where it has none, and settings. */
+export type ThreadArguments<A extends unknown[]> = A extends [] ? [args?: [], options?: ThreadOptions] : [args: A, options?: ThreadOptions]
+
+/** What keeps memory from being shared. */
+function whyRelayed(): string {
+  const { sharedMemory, missing } = capabilities()
+  return sharedMemory ? `Shared memory is missing: the '${getHost().name}' host says that its workers get none.` : missing[0]!
+}
+
+function refuseToBlock(): never {
+  throw new BlockingNotAllowedError('without shared memory results come as messages, which need the event loop: use joinAsync')
+}
 
 let captured: { resolve: (value: never) => void; reject: (error: unknown) => void } | undefined
 const capture = (resolve: (value: never) => void, reject: (error: unknown) => void): void => {
@@ -66,6 +87,9 @@ export class Executor {
   private accepted: TaskRef | undefined
   private acceptedNumber = 0
   private readonly emitter: Emitter
+  /** Of the agent that started the executor, if its workers share memory with it; of the others, its way to them. */
+  private threads: ThreadOwner | undefined
+  private port: Port | undefined
 
   /** Not for users: `Executor.start`. */
   protected constructor(
@@ -74,6 +98,7 @@ export class Executor {
     private readonly table: TaskTable,
     private readonly crew: Workforce | undefined,
     emitter = new Emitter(),
+    private readonly observation?: Observation,
   ) {
     this.emitter = emitter
     submitter.onUnseen = (call) => {
@@ -108,10 +133,16 @@ export class Executor {
         `the '${host.name}' host starts no workers: pass { host: nodeHost } from '@heddle/node' (or your platform's host), or import from 'heddle'`,
       )
     }
-    const numbers = Math.min(Math.max(1, settings.max) * (settings.recycle === undefined ? 1 : 2), MAX_WORKERS - 63)
-    const pool = new Pool({ region: options.region ?? Region.default, maxWorkers: numbers, isLimited: settings.queueLimit !== Infinity })
+    const numbers = Math.min(Math.max(1, settings.max) * (settings.recycle === undefined && !settings.observation.replaces ? 1 : 2), MAX_WORKERS - 63)
+    const isRelayed = !isLocal && !(host.sharesMemory ?? capabilities().sharedMemory)
+    if (isRelayed && options.region !== undefined) throw new SharedMemoryError(`A region needs shared memory. ${whyRelayed()}`)
+    if (isRelayed && isObserved(settings.observation))
+      throw new SharedMemoryError(`stuckAfter, leaks, hooks and trace need shared memory. ${whyRelayed()}`)
+    const region = options.region ?? (isRelayed ? privateRegion() : ownRegion())
+    const { spin, blocks } = settings
+    const pool = new Pool({ region, maxWorkers: numbers, isLimited: settings.queueLimit !== Infinity, spin, blocks: blocks && !isRelayed })
     const queues = new Queues(pool)
-    const submitter = Submitter.open(pool, queues, !isLocal)
+    const submitter = Submitter.open(pool, queues, !isLocal && !isRelayed)
     submitter.setLimit(settings.queueLimit)
     const emitter = new Emitter()
     const table = new TaskTable(pool)
@@ -123,14 +154,31 @@ export class Executor {
       },
       reaped: (): void => void submitter.takeDone(),
       progress: () => submitter.completed + submitter.failed,
+      added: (): void => observation?.watchWorkers(),
+      ending: (worker: number): void => executor.threads?.workerEnding(worker),
+      ended: (worker: number): void => executor.threads?.workerEnded(worker),
+      called: (): void => executor.threads?.listen(),
     }
-    const setup = options.setup === undefined ? undefined : { module: options.setup.module, name: options.setup.name, args: [] }
+    const setup = options.setup === undefined ? undefined : (({ module, name, family }) => ({ module, name, family, args: [] }))(options.setup)
+    const crewOptions = { ...settings, numbers, name, setup, native: options.native }
     const crew: Workforce = isLocal
-      ? new LocalCrew(pool, queues, table, submitter, name, () => executor)
-      : new Crew(pool, queues, host, { ...settings, numbers, name, setup, native: options.native }, listener, emitter)
+      ? new LocalCrew(pool, queues, table, submitter, name, () => executor, options.deterministic?.seed)
+      : isRelayed
+        ? new RelayedCrew(pool, queues, table, host, crewOptions, listener, emitter)
+        : new Crew(pool, queues, host, crewOptions, listener, emitter)
+    if (isRelayed) submitter.onBlock = refuseToBlock
+    const stuck: StuckListener = (worker, task, ms) => {
+      emitter.emit('task-stuck', { worker, task, ms })
+      if (settings.observation.replaces) crew.giveUpOn?.(worker, stuckError(task, ms))
+    }
     submitter.onHungry = (hungry) => crew.grow(hungry)
     submitter.crashReason = (worker) => crew.reasonOf(worker)
-    const executor = new this(pool, submitter, table, crew, emitter)
+    const observation = isRelayed ? undefined : new Observation(pool, table, host, settings.observation, (worker) => crew.nameOf(worker), stuck)
+    const executor = new this(pool, submitter, table, crew, emitter, observation)
+    if (crew instanceof Crew && !isRelayed) {
+      executor.threads = new ThreadOwner(new Port(pool, () => submitter, table), crew, host, emitter, settings.maxThreads, settings.idleTimeout)
+      submitter.onBlock = () => executor.threads?.beforeBlock()
+    }
     if (isLocal) void crew.begin()
     return executor
   }
@@ -158,8 +206,9 @@ export class Executor {
     return new this(pool, submitter, new TaskTable(pool), undefined)
   }
 
-  /** What `fromHandle` opens this executor with; structured clone carries it to other workers. */
+  /** What `fromHandle` opens this executor with; structured clone carries it to other workers. @throws SharedMemoryError where workers share no memory with this agent */
   toHandle(): Handle {
+    if (this.crew instanceof RelayedCrew) throw new SharedMemoryError(whyRelayed())
     return this.pool.toHandle()
   }
 
@@ -199,6 +248,41 @@ export class Executor {
    */
   spawnBlocking<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: CallOptions): JoinHandle<R> {
     return this.call(task, args, options, BLOCKING_QUEUE)
+  }
+
+  /**
+   * Starts a thread: a worker that runs one task and has a mailbox, for what lives long. Resolves when its worker is there. A worker whose thread has ended
+   * is used for the next one: what a task leaves in global objects and modules, and timers that it does not clear, stay.
+   * @throws (as a rejection) ThreadLimitError when `maxThreads` run already; WorkerStartError, in the agent that started the executor; as `spawn`. What keeps its
+   *   task from beginning (a module that doesn't load) is what `join` throws
+   * @example
+   * ```ts file=greet.ts
+   * export const greet = tasks(import.meta.url, {
+   *   hello(greeting: string) {
+   *     currentThread()!.onMessage((message) => message.reply(`${greeting} ${String(message.payload)}`))
+   *   },
+   * })
+   * ```
+   * ```ts
+   * import { nodeHost } from '@heddle/node'
+   * import { greet } from './greet.js'
+   * const executor = await Executor.start({ host: nodeHost })
+   * const thread = await executor.thread(greet.hello, ['hello'])
+   * console.log(await thread.request('world')) // hello world
+   * thread.close()
+   * ```
+   */
+  async thread<A extends unknown[], R>(task: TaskRef<A, R>, ...[args, options = {}]: ThreadArguments<A>): Promise<Thread<R>> {
+    this.numberOf(task as unknown as TaskRef)
+    const given = (args ?? []) as A
+    checkThread(given, options)
+    if (this.threads !== undefined) return this.threads.start(task, given, options)
+    const here = currentPool.get()
+    const isRelayed = this.crew === undefined ? here?.pool === this.pool && here.port === undefined : this.crew instanceof RelayedCrew
+    if (isRelayed) throw new SharedMemoryError(`Threads need shared memory. ${whyRelayed()}`)
+    if (this.crew !== undefined) throw new InvalidArgumentError('an executor with workers: 0 has no threads')
+    const port = here?.pool === this.pool ? here.port! : (this.port ??= new Port(this.pool, () => this.submitter, this.table))
+    return startElsewhere(port, here?.number ?? OWNER_NUMBER, task, given, options)
   }
 
   /**
@@ -270,7 +354,7 @@ export class Executor {
   }
 
   /**
-   * Listens to what happens to the executor: `worker-start`, `worker-exit`, `task-stuck`, `task-error`. On Node the same go to `diagnostics_channel`s
+   * Listens to what happens to the executor: `worker-start`, `worker-exit`, `task-stuck`, `task-leak`, `task-error`. On Node the same go to `diagnostics_channel`s
    * named `heddle:worker-start` and so on.
    * @returns how to stop listening
    * @throws InvalidArgumentError for what is no event, or no function
@@ -281,6 +365,20 @@ export class Executor {
    */
   on<E extends ExecutorEvent>(event: E, listener: (detail: ExecutorEvents[E]) => void): () => void {
     return this.emitter.on(event, listener)
+  }
+
+  /**
+   * What the workers did last, as a trace in Chrome's format: `JSON.stringify` it into a file, and open that in Perfetto (https://ui.perfetto.dev). A
+   * lane for each worker shows its tasks, the steps of its fibers, when it slept, and what it stole; lanes below it the async calls and fibers that
+   * waited there. Each worker keeps its last events only. With the option `trace` they are written down from the start, otherwise from the first
+   * `trace()` on; free until then. Cost: O(events).
+   * @throws InvalidArgumentError in other agents than the one that started the executor, and after its end; SharedMemoryError
+   */
+  trace(): ExecutorTrace {
+    this.owned('trace')
+    if (this.observation === undefined) throw new SharedMemoryError(whyRelayed())
+    if (this.pool.isDisposed) throw new InvalidArgumentError('the executor has ended, and its trace with it: ask for it before shutdown()')
+    return this.observation.trace()
   }
 
   /** Figures, as of now. Looks at every slot in use: for people and tests, not for each call. */
@@ -310,6 +408,7 @@ export class Executor {
     this.ending ??= Promise.resolve()
     this.submitter.rejectAll(() => new ShutdownError('the executor was terminated'))
     await crew.terminate()
+    await this.observation?.close()
     this.dispose()
   }
 
@@ -391,9 +490,13 @@ export class Executor {
       submitter.rejectAll(() => new ShutdownError(`the executor was shut down; the task did not end within ${timeout} ms`))
       void crew?.terminate()
     })
+    this.threads?.closeAll()
     // Calls that were posted can't be seen by workers that are about to end.
     await submitter.whenIdle()
-    await crew?.close()
+    const closed = crew?.close()
+    this.threads?.dismissAll()
+    await closed
+    await this.observation?.close()
     stop()
     // Terminated meanwhile.
     if (this.pool.isDisposed) return
@@ -409,10 +512,12 @@ export class Executor {
     if (crew === undefined) return submitter.close()
     store(pool.words, pool.base + P_STATE, CLOSED)
     refuseQueued(pool)
+    const isLast = !hasOtherSubmitters(pool, submitter.number)
+    this.threads?.dispose(isLast)
     submitter.close()
     crew.dispose()
     // Other agents may look at its words: the memory is theirs then, too.
-    if (!hasOtherSubmitters(pool, submitter.number)) pool.dispose()
+    if (isLast) pool.dispose()
   }
 
   private owned(verb: string): Workforce {

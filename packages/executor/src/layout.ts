@@ -17,12 +17,24 @@ export const P_OWNER_BELL = 9
 export const P_HUNGRY = 10
 /** 1: agents may have limits on how many of their calls wait. */
 export const P_LIMITED = 11
+/** Who observes: OBSERVED_* and, from OBSERVED_EVENTS_SHIFT on, log2 of how many events each worker keeps; 0: nobody. */
+export const P_OBSERVED = 12
+/** Where to ring the agent that watches for stuck workers, and whether it sleeps because none runs anything. */
+export const P_WATCHER_BELL = 13
+export const P_WATCHER_ASLEEP = 14
+/** Where to ring the agent that reads what was observed. */
+export const P_OBSERVER_BELL = 15
 /** One bit for each worker whose deque may have something to steal. Set and cleared by the worker alone, or by its reaper. */
 export const P_STEALABLE = 16
 /** One bit for each worker for blocking calls that waits for one. */
 export const P_IDLE_BLOCKING = 24
 /** One bit for each level whose ring may not be empty; none for NORMAL_QUEUE, which is always looked at. */
 export const P_LEVELS = 32
+// 33 and 34: thread/layout.ts.
+/** How long agents look before they sleep: SPIN_*. Set when the pool is made. */
+export const P_SPIN = 35
+/** 1: a worker that has nothing to run blocks its thread. Set when the pool is made. */
+export const P_BLOCKS = 36
 /** One bit for each worker that looks for work without sleeping. */
 export const P_SPINNING = 48
 /** One bit for each worker that sleeps and whom nobody has woken yet. */
@@ -34,6 +46,19 @@ export const WORKER_SET_WORDS = 8
 
 /** The pool takes no more calls; a worker ends when it has nothing left to do. */
 export const CLOSED = 1
+
+/** In P_SPIN: as long as it has paid lately; always, and longer; not at all. */
+export const SPIN_BALANCED = 0
+export const SPIN_LATENCY = 1
+export const SPIN_SAVING = 2
+
+/** In P_OBSERVED: workers are watched; write down events; tell of them when they have some. */
+export const OBSERVED_WATCH = 1
+export const OBSERVED_EVENTS = 2
+export const OBSERVED_HOOKS = 4
+/** Look after calls for what they left behind. */
+export const OBSERVED_LEAKS = 8
+export const OBSERVED_EVENTS_SHIFT = 8
 
 export const MAX_WORKERS = WORKER_SET_WORDS * 32 - 1
 export const MAX_SUBMITTERS = 128
@@ -94,6 +119,8 @@ export const WORKER_WORDS = 16
 export const K_PHASE = 0
 /** Where to ring it. */
 export const K_BELL = 1
+/** Its task that is stuck, as its number + 2; 1: not known which. Set by who watches, cleared by who tells of it. */
+export const K_STUCK_TASK = 2
 /** Calls that it has finished, and those of them that failed. Written by the worker alone. */
 export const K_COMPLETED = 3
 export const K_FAILED = 4
@@ -108,6 +135,16 @@ export const K_AGENT = 7
 export const K_CANCELS = 8
 /** How many calls it has stolen. Written by the worker alone. */
 export const K_STOLEN = 10
+/** Changes while it makes progress; by the worker alone, in a pool that is watched. See observer.ts. */
+export const K_ACTIVITY = 11
+/** The slot whose function or fiber runs there, + 1; 0: not known. By the worker alone, in a pool that is watched. */
+export const K_CURRENT = 12
+/** Word index of its events; 0: none. Stays when the worker ends, for the next of its number. */
+export const K_EVENTS = 13
+/** For how many ms it had made no progress when it was last found stuck. By who watches. */
+export const K_STUCK = 14
+/** A number to which the worker answers on its event loop by its K_ACTIVITY, when it is rung. */
+export const K_PING = 15
 /** Word index of its deque; 0: none. Stays when the worker ends, for the next of its number. */
 export const K_DEQUE = 9
 
@@ -115,6 +152,8 @@ export const K_DEQUE = 9
 export const WORKER_STARTING = 0
 export const WORKER_READY = 1
 export const WORKER_DEAD = 2
+/** Ready, for calls that may take as long as they like. */
+export const WORKER_BLOCKING = 3
 
 // Tables.
 /** Word index of each chunk's block; 0: not made. */

@@ -26,6 +26,11 @@ export class LoadGate {
     return this.loads > 0 && !this.impatient
   }
 
+  /** Whether a module is being loaded. */
+  get isLoading(): boolean {
+    return this.loads > 0
+  }
+
   /** A module is being loaded, until `end`. */
   begin(): void {
     if (this.loads++ > 0) return

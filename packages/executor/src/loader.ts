@@ -2,8 +2,9 @@
 import { agentLocal } from '@heddle/atomics/ops'
 import { InvalidArgumentError } from '@heddle/atomics'
 import { TaskNotFoundError, WorkerStartError } from './errors.js'
-import type { TaskName, TaskTable } from './task-table.js'
-import { findTask, type TaskFunction } from './tasks.js'
+import { explained } from './inline.js'
+import type { TaskTable } from './task-table.js'
+import { findBrought, findTask, type TaskFunction, type TaskName, taskModules } from './tasks.js'
 
 /** Whether a task's result is to be waited for. */
 export function isPromiseLike(value: object): value is PromiseLike<unknown> {
@@ -48,7 +49,13 @@ export class Loader {
   private readonly functions: (TaskFunction | undefined)[] = []
   private readonly modules = new Map<string, Promise<object>>()
 
-  constructor(private readonly table: TaskTable) {}
+  private own: string[] | undefined
+
+  /** @param bringsTasks whether this worker's own script may have defined tasks, before anything was loaded here */
+  constructor(
+    private readonly table: TaskTable,
+    private readonly bringsTasks = false,
+  ) {}
 
   /** The function, when it is there already. */
   loaded(task: number): TaskFunction | undefined {
@@ -57,8 +64,23 @@ export class Loader {
 
   /** A function whose module was imported for another task, or by this agent's own code. */
   private known(task: number): TaskFunction | undefined {
-    const { module, name } = this.table.nameOf(task)
-    return loading.get().has(module) ? undefined : (this.functions[task] = findTask(module, name))
+    return (this.functions[task] = this.knownByName(this.table.nameOf(task)))
+  }
+
+  private knownByName(task: TaskName): TaskFunction | undefined {
+    return loading.get().has(task.module) ? undefined : (findTask(task) ?? this.brought(task))
+  }
+
+  /** The function that this worker's script brought with it under another URL, unless several fit. */
+  private brought(task: TaskName): TaskFunction | undefined {
+    const found = this.allBrought(task)
+    return found.length === 1 ? found[0] : undefined
+  }
+
+  private allBrought(task: TaskName): TaskFunction[] {
+    // Once, before the first module is loaded here.
+    this.own ??= this.bringsTasks ? taskModules() : []
+    return findBrought(this.own, task)
   }
 
   /** Whether the task's module is being loaded. */
@@ -72,28 +94,39 @@ export class Loader {
   }
 
   /** The function of a task that need not be in the table. */
-  async loadNamed({ module, name }: TaskName): Promise<TaskFunction> {
+  async loadNamed(task: TaskName): Promise<TaskFunction> {
+    const { module, name } = task
+    const found = this.knownByName(task)
+    if (found !== undefined) return found
+    const several = this.allBrought(task).length
+    if (several > 1)
+      throw new TaskNotFoundError(
+        `the worker's script brings ${several} tasks '${name}' from modules that define the same names: name the modules yourself, tasks('app:one', { ${name} })`,
+      )
     let namespace: object
     try {
       namespace = await this.importOnce(module)
     } catch (cause) {
-      throw new WorkerStartError(`the module of task '${name}' doesn't load: ${cause instanceof Error ? cause.message : String(cause)} (${module})`, {
-        cause,
-      })
+      throw new WorkerStartError(
+        `the module of task '${name}' doesn't load: ${cause instanceof Error ? cause.message : String(cause)} (${module})${this.own!.length > 0 ? `, and the worker's script brings no such task: import its module there` : ''}`,
+        {
+          cause,
+        },
+      )
     }
-    const fn = findTask(module, name, namespace)
+    const fn = findTask(task, namespace)
     if (fn === undefined)
       throw new TaskNotFoundError(
         `${module} has no task '${name}' when a worker imports it: define it with tasks(import.meta.url, { ${name} }) at the module's top level`,
       )
-    return fn
+    return explained(module, fn)
   }
 
   private async importOnce(module: string): Promise<object> {
     let loadingNow = this.modules.get(module)
     if (loadingNow === undefined) {
       loading.get().add(module)
-      loadingNow = (import(/* @vite-ignore */ module) as Promise<object>).finally(() => loading.get().delete(module))
+      loadingNow = (import(/* @vite-ignore */ /* webpackIgnore: true */ module) as Promise<object>).finally(() => loading.get().delete(module))
       this.modules.set(module, loadingNow)
     }
     return loadingNow

@@ -21,6 +21,8 @@ export interface Workforce {
   chooseForPost(): number
   post(number: number, call: PostedCall, transfer: readonly object[]): void
   reasonOf(number: number): unknown
+  /** Ends a worker that makes no progress; where there are workers. */
+  giveUpOn?(number: number, reason: Error): void
   nameOf(number: number): string
   numbers(): number[]
   close(): Promise<void>
@@ -42,6 +44,7 @@ export class LocalCrew implements Workforce {
     submitter: Submitter,
     private readonly name: string,
     executor: () => object,
+    seed?: number,
   ) {
     const local: CurrentPool = {
       pool,
@@ -57,7 +60,7 @@ export class LocalCrew implements Workforce {
       this.isClosed = true
       this.onClosed?.()
     }
-    this.loop = new WorkerLoop(pool, 0, queues, new Loader(table), table, () => undefined, giveBackTo(pool, queues), closed, { local })
+    this.loop = new WorkerLoop(pool, 0, queues, new Loader(table), table, () => undefined, giveBackTo(pool, queues), closed, { local, seed })
     submitter.onBlock = (slot) => {
       if (!this.loop.takeOver(slot))
         throw new DeadlockError('the task can not end while the only thread that could run it is blocked: use joinAsync, or an executor with workers')

@@ -7,6 +7,10 @@
  *            bytes at T_INLINE
  *   INLINE   encoded, at T_INLINE     bytes
  *   BLOCK    encoded, in T_BLOCK      bytes
+ *   TEXT     an ASCII string, inline  bytes
+ *            or in T_BLOCK, by length
+ *   BYTES    a typed array, in        bytes; T_SHAPE also has its type
+ *            T_BLOCK
  *   POSTED   in a message             nothing
  * Invariants I1 Who writes or reads a payload owns the slot's words (slot.ts, I2): all accesses are plain.
  *            I2 The block in T_BLOCK belongs to the slot, whoever dies; it is replaced only by who owns the words.
@@ -14,13 +18,18 @@
  */
 import type { Region } from '@heddle/atomics'
 import { type EncodedValue, encodeValue, loadEncoded, storeEncoded } from '@heddle/atomics/internal'
-import { get, getFloat, set, setFloat } from '@heddle/atomics/ops'
+import { copy, get, getFloat, set, setFloat } from '@heddle/atomics/ops'
+import { loadBytes, storeBytes, typeOfBytes } from './payload-bytes.js'
+import { loadText, MAX_TEXT, prepareText, storeText } from './payload-text.js'
 import { INLINE_BYTES, KEPT_BLOCK_BYTES, T_BLOCK, T_BLOCK_BYTES, T_INLINE, T_LENGTH, T_SHAPE } from './layout.js'
 
 const SCALARS = 0
 const INLINE = 1
 const BLOCK = 2
 const POSTED = 3
+const TEXT = 4
+const BYTES = 5
+const TYPE_SHIFT = 4
 /** The task threw the payload. */
 export const THROWN = 8
 const WHERE = 7
@@ -54,7 +63,7 @@ export function writeArguments(region: Region, slot: number, args: readonly unkn
     for (let i = 0; i < length; i++) {
       const value = args[i]
       const tag = tagOf(value)
-      if (tag === 0) return writeEncoded(region, slot, args, 'args', 0)
+      if (tag === 0) return length === 1 && writeWhole(region, slot, value) ? undefined : writeEncoded(region, slot, args, 'args', 0)
       if (tag === NUMBER) setFloat(region.floats, ((slot + T_INLINE) >> 1) + i, value as number)
       tags |= tag << (3 + i * 4)
     }
@@ -92,7 +101,7 @@ export function isPosted(region: Region, slot: number): boolean {
 /** Writes a task's result. @throws NotShareableError */
 export function writeResult(region: Region, slot: number, value: unknown): void {
   const tag = tagOf(value)
-  if (tag === 0) return writeEncoded(region, slot, value, 'result', 0)
+  if (tag === 0) return writeWhole(region, slot, value) ? undefined : writeEncoded(region, slot, value, 'result', 0)
   if (tag === NUMBER) setFloat(region.floats, (slot + T_INLINE) >> 1, value as number)
   set(region.words, slot + T_SHAPE, SCALARS)
   set(region.words, slot + T_LENGTH, 1 | (tag << 3))
@@ -122,6 +131,7 @@ export function isThrown(region: Region, slot: number): boolean {
 
 /** The arguments, as the call gave them. */
 export function readArguments(region: Region, slot: number): unknown[] {
+  if (isWhole(get(region.words, slot + T_SHAPE))) return [readWhole(region, slot)]
   if ((get(region.words, slot + T_SHAPE) & WHERE) !== SCALARS) return readEncoded(region, slot) as unknown[]
   const tags = get(region.words, slot + T_LENGTH)
   const length = tags & 7
@@ -130,18 +140,22 @@ export function readArguments(region: Region, slot: number): unknown[] {
   return args
 }
 
-/** How many scalar arguments there are, -1 when they are encoded: for calls without an array. */
+/** How many arguments there are that need no array: scalars, a string, or a typed array; -1 when they are encoded. */
 export function scalarCount(region: Region, slot: number): number {
-  return get(region.words, slot + T_SHAPE) === SCALARS ? get(region.words, slot + T_LENGTH) & 7 : -1
+  const shape = get(region.words, slot + T_SHAPE)
+  if (shape === SCALARS) return get(region.words, slot + T_LENGTH) & 7
+  return isWhole(shape) ? 1 : -1
 }
 
-/** A scalar argument. */
+/** An argument of those that `scalarCount` counts. */
 export function scalarAt(region: Region, slot: number, i: number): unknown {
+  if (isWhole(get(region.words, slot + T_SHAPE))) return readWhole(region, slot)
   return scalar(region, slot, get(region.words, slot + T_LENGTH), i)
 }
 
 /** The result, or what the task threw. */
 export function readResult(region: Region, slot: number): unknown {
+  if (isWhole(get(region.words, slot + T_SHAPE))) return readWhole(region, slot)
   if ((get(region.words, slot + T_SHAPE) & WHERE) !== SCALARS) return readEncoded(region, slot)
   return scalar(region, slot, get(region.words, slot + T_LENGTH), 0)
 }
@@ -169,6 +183,40 @@ function scalar(region: Region, slot: number, tags: number, i: number): unknown 
     default:
       return undefined
   }
+}
+
+function isWhole(shape: number): boolean {
+  return (shape & WHERE) >= TEXT
+}
+
+/** Writes a string or a typed array as it stands; false when it can't be, and nothing was written. */
+function writeWhole(region: Region, slot: number, value: unknown): boolean {
+  if (typeof value === 'string') return writeText(region, slot, value)
+  const type = typeOfBytes(value)
+  if (type === -1) return false
+  const bytes = value as ArrayBufferView
+  const length = bytes.byteLength
+  storeBytes(region, block(region, slot, length), bytes)
+  set(region.words, slot + T_SHAPE, BYTES | (type << TYPE_SHIFT))
+  set(region.words, slot + T_LENGTH, length)
+  return true
+}
+
+function writeText(region: Region, slot: number, text: string): boolean {
+  const { length } = text
+  if (length > MAX_TEXT || !prepareText(text)) return false
+  storeText(region, length <= INLINE_BYTES ? (slot + T_INLINE) << 2 : block(region, slot, length), length)
+  set(region.words, slot + T_SHAPE, TEXT)
+  set(region.words, slot + T_LENGTH, length)
+  return true
+}
+
+function readWhole(region: Region, slot: number): unknown {
+  const { words } = region
+  const shape = get(words, slot + T_SHAPE)
+  const length = get(words, slot + T_LENGTH)
+  if ((shape & WHERE) === BYTES) return loadBytes(region, get(words, slot + T_BLOCK), length, shape >>> TYPE_SHIFT)
+  return loadText(region, length <= INLINE_BYTES ? (slot + T_INLINE) << 2 : get(words, slot + T_BLOCK), length)
 }
 
 function writeEncoded(region: Region, slot: number, value: unknown, root: string, flag: number): void {
@@ -203,4 +251,39 @@ function readEncoded(region: Region, slot: number): unknown {
   const { words } = region
   const inline = (get(words, slot + T_SHAPE) & WHERE) === INLINE
   return loadEncoded(region, inline ? (slot + T_INLINE) << 2 : get(words, slot + T_BLOCK), get(words, slot + T_LENGTH))
+}
+
+function isInBlock(where: number, length: number): boolean {
+  return where === BLOCK || where === BYTES || (where === TEXT && length > INLINE_BYTES)
+}
+
+/** The payload as it is, in private memory. */
+export function takeOut(region: Region, slot: number): { shape: number; length: number; body: Int32Array<ArrayBuffer> } {
+  const { words } = region
+  const shape = get(words, slot + T_SHAPE)
+  const length = get(words, slot + T_LENGTH)
+  const where = shape & WHERE
+  const count = where === SCALARS ? (length & 7) * 2 : where === POSTED ? 0 : (length + 3) >> 2
+  const body = new Int32Array(count)
+  copy<Int32Array>(body, 0, words, isInBlock(where, length) ? get(words, slot + T_BLOCK) >> 2 : slot + T_INLINE, count)
+  return { shape, length, body }
+}
+
+/** Puts in what `takeOut` gave, here or in another agent's region. @throws RegionFullError */
+export function putIn(region: Region, slot: number, shape: number, length: number, body: Int32Array<ArrayBuffer>): void {
+  const { words } = region
+  copy<Int32Array>(words, isInBlock(shape & WHERE, length) ? block(region, slot, length) >> 2 : slot + T_INLINE, body, 0, body.length)
+  set(words, slot + T_SHAPE, shape)
+  set(words, slot + T_LENGTH, length)
+}
+
+/** As `takeOut`, of what was never in a slot: an error. */
+export function packThrown(error: Error): { shape: number; length: number; body: Int32Array<ArrayBuffer> } {
+  const { words, length } = encodeValue(error, { root: 'error' })
+  return { shape: BLOCK | THROWN, length, body: words.slice(0, (length + 3) >> 2) }
+}
+
+/** Whether a payload, by its shape, is what a task threw. */
+export function isThrownShape(shape: number): boolean {
+  return (shape & THROWN) !== 0
 }

@@ -12,13 +12,16 @@ import {
   CHUNK_SLOTS,
   DEQUE_WORDS,
   K_DEQUE,
+  K_EVENTS,
   MAX_CHUNKS,
   MAX_TASKS,
   MAX_WORKERS,
   NORMAL_QUEUE,
+  P_BLOCKS,
   P_LIMITED,
   P_RING,
   P_RING_AT,
+  P_SPIN,
   QUEUES,
   RING_WORDS,
   P_CHUNK_AT,
@@ -32,6 +35,7 @@ import {
   S_CHUNKS,
   S_ROOT,
   SLOT_WORDS,
+  SPIN_BALANCED,
   SUBMITTER_WORDS,
   T_BLOCK,
   T_SUBMITTER,
@@ -49,19 +53,27 @@ export class Pool extends SharedObject {
   readonly base: number
   /** How many workers the pool may have; set when it is made. */
   readonly maxWorkers: number
+  /** SPIN_*. */
+  readonly spin: number
+  /** Whether workers that have nothing to run block their threads. */
+  readonly blocks: boolean
   /** Word indexes of chunks that this agent has looked up (I1). */
   private readonly chunkAt = new Int32Array(MAX_CHUNKS)
 
-  constructor(o: { region: Region; maxWorkers: number; isLimited?: boolean } | Place) {
+  constructor(o: { region: Region; maxWorkers: number; isLimited?: boolean; spin?: number; blocks?: boolean } | Place) {
     super(o instanceof Place ? o : Place.allocate(o.region, Pool as SharedClass))
     this.words = this.region.words
     this.base = this.at >> 2
     if (!(o instanceof Place)) {
       store(this.words, this.base + P_WORKERS, o.maxWorkers)
       store(this.words, this.base + P_LIMITED, o.isLimited === true ? 1 : 0)
+      store(this.words, this.base + P_SPIN, o.spin ?? SPIN_BALANCED)
+      store(this.words, this.base + P_BLOCKS, o.blocks === true ? 1 : 0)
       store(this.words, this.base + P_RING_AT + NORMAL_QUEUE, this.base + P_RING)
     }
     this.maxWorkers = load(this.words, this.base + P_WORKERS)
+    this.spin = load(this.words, this.base + P_SPIN)
+    this.blocks = load(this.words, this.base + P_BLOCKS) !== 0
   }
 
   static fromHandle(handle: Handle): Pool {
@@ -101,11 +113,12 @@ export class Pool extends SharedObject {
     return this.makeBlock(this.workerAt(worker) + K_DEQUE, DEQUE_WORDS)
   }
 
-  /** The block that a word names; whoever sets the word first makes it. */
-  private makeBlock(index: number, words: number): number {
+  /** The block that a word names; whoever sets the word first makes it. @throws RegionFullError */
+  makeBlock(index: number, words: number, format?: (block: number) => void): number {
     const known = load(this.words, index)
     if (known !== 0) return known
     const block = this.region.alloc(words * 4, 64)
+    format?.(block >> 2)
     const other = compareExchange(this.words, index, 0, block >> 2)
     if (other === 0) return block >> 2
     this.region.free(block)
@@ -125,7 +138,7 @@ export class Pool extends SharedObject {
           throw error
         }
       }
-      // Plain: nobody else reads a slot before it was queued.
+      // Plain: nobody else needs a slot before it was queued; a reaper that goes through all of them peeks.
       for (let i = 0; i < CHUNK_SLOTS; i++) set(words, this.slotAt(chunk * CHUNK_SLOTS + i) + T_SUBMITTER, submitter)
       return chunk
     }
@@ -183,8 +196,10 @@ export class Pool extends SharedObject {
       if (ring !== 0 && ring !== base + P_RING) region.free(ring << 2)
     }
     for (let worker = 0; worker < MAX_WORKERS; worker++) {
-      const deque = load(words, this.workerAt(worker) + K_DEQUE)
-      if (deque !== 0) region.free(deque << 2)
+      for (const named of [K_DEQUE, K_EVENTS]) {
+        const block = load(words, this.workerAt(worker) + named)
+        if (block !== 0) region.free(block << 2)
+      }
     }
     for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
       const at = load(words, base + P_CHUNK_AT + chunk)

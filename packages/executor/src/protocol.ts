@@ -1,9 +1,10 @@
 /** What a pool's owner and its workers tell each other outside the region: at start and end only. */
 import type { Handle } from '@heddle/atomics'
+import type { TaskLeak } from './leaks.js'
 import type { TaskName } from './task-table.js'
 
-/** What a worker is for: the pool's calls; blocking calls, one at a time; or one call, with which it ends. */
-export type WorkerKind = 'pool' | 'blocking' | 'isolated'
+/** What a worker is for: the pool's calls; blocking calls, one at a time; one call, with which it ends; or threads, one after another. */
+export type WorkerKind = 'pool' | 'blocking' | 'isolated' | 'thread'
 
 /** When a worker ends and another takes its place. */
 export interface Recycling {
@@ -17,6 +18,8 @@ export interface WorkerData {
   readonly pool: Handle
   readonly number: number
   readonly kind: WorkerKind
+  /** Of a worker for threads: its record (thread/layout.ts). */
+  readonly thread?: number
   readonly recycle: Recycling | undefined
   readonly setup: (TaskName & { readonly args: readonly unknown[] }) | undefined
 }
@@ -40,6 +43,8 @@ export type WorkerMessage =
   | { readonly heddle: 'failed'; readonly message: string; readonly error: unknown }
   /** It takes no more calls, and ends when those that wait there have ended. */
   | { readonly heddle: 'retiring' }
+  /** Calls that ran there left something behind. */
+  | { readonly heddle: 'leak'; readonly leak: TaskLeak }
   /** Its work is done. */
   | { readonly heddle: 'closed' }
 

@@ -34,6 +34,8 @@ export interface WorkSource {
   hasWork(): boolean
   /** How many calls it took from other workers. */
   readonly stolen?: number
+  /** Called after that, while somebody observes. */
+  onSteal?: ((victim: number, calls: number) => void) | undefined
 }
 
 /** One agent's access to all queues of a pool. */
@@ -43,6 +45,7 @@ export class Queues implements WorkSource {
   private readonly deques: (Deque | undefined)[] = []
   /** How many calls this worker has stolen. */
   stolen = 0
+  onSteal: WorkSource['onSteal']
   private turn = 0
   /** Whether this worker's bit in P_STEALABLE is set. */
   private marked = false
@@ -190,13 +193,14 @@ export class Queues implements WorkSource {
     let first = deque.steal()
     while (first === LOST) first = deque.steal()
     if (first === EMPTY) return -1
-    this.stolen++
+    const before = this.stolen++
     for (let n = Math.min(STEAL_MOST, deque.length) >>> 1; n > 0; n--) {
       const slot = deque.steal()
       // There is room: a worker steals when its own deque is empty.
       if (slot < 0 || !this.pushOwn(slot)) break
       this.stolen++
     }
+    this.onSteal?.(victim, this.stolen - before)
     return first
   }
 

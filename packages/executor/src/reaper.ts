@@ -64,7 +64,8 @@ export function reapWorker(pool: Pool, queues: Queues, worker: number): Reaped {
   let crashed = 0
   const told = new Set<number>()
   forEachSlot(pool, (slot, at) => {
-    const submitter = load(words, at + T_SUBMITTER)
+    // Plain: in a chunk that somebody is just taking it is being written, and no slot has a call that ran here.
+    const submitter = peek(words, at + T_SUBMITTER)
     if (crash(words, at + T_STATE, worker)) {
       crashed++
       told.add(submitter)

@@ -1,7 +1,7 @@
 /** What ends a call from outside: an AbortSignal, or a token of `@heddle/cancel`. */
 import { InvalidArgumentError } from '@heddle/atomics'
 import { type CancelSignal, TimeoutError } from '@heddle/park'
-import { type Agent, isAbortSignal } from '@heddle/park/internal'
+import { type Agent, cancelTimer, isAbortSignal } from '@heddle/park/internal'
 
 type Signal = AbortSignal | CancelSignal
 
@@ -42,7 +42,7 @@ export function limit(agent: Agent, deadline: number, signal: Signal | undefined
     stopped = true
     unlisten?.()
     if (timer === undefined) return
-    agent.wheel.cancel(timer)
+    cancelTimer(timer)
     agent.unhold()
   }
 }

@@ -8,10 +8,12 @@
  *                                                                  nobody can run it any more
  *   CLAIMED    waits in a worker, which loads the task's module    the worker: → QUEUED, → STARTED when it fails · its submitter: → FREE · a reaper: → QUEUED
  *   STARTED    runs, or waits in the worker for something          the worker: → DONE, or → CLAIMED before user code ran · a reaper: → CRASHED
- *   DONE       the payload is the result                           its submitter: → FREE
- *   CRASHED    the worker died                                     its submitter: → FREE
- * Invariants I1 FREE → QUEUED, and DONE or CRASHED → FREE with the next generation, belong to the submitter alone; every other step is
- *               one compare-exchange, so that a call is run at most once and settled exactly once.
+ *   DONE       the payload is the result                           its submitter: → QUEUED with the next generation, or → FREE
+ *   CRASHED    the worker died                                     the same
+ *   STUCK      the worker is given up on because of this call,     a reaper, after the worker's thread has ended: → CRASHED. The submitter settles the call
+ *   DOOMED     or of another that had started there                at once; the slot stays the worker's, which may still write to it
+ * Invariants I1 FREE, DONE or CRASHED → QUEUED, and DONE or CRASHED → FREE, each with the next generation, belong to the submitter alone, who need not
+ *               say that it has taken a result before it needs the slot again; every other step is one compare-exchange, so that a call is run at most once and settled exactly once.
  *            I2 The slot's other words belong to the submitter in FREE, to nobody (readable by all) in QUEUED and CLAIMED, to the
  *               worker in STARTED, and to the submitter again from DONE or CRASHED on: plain accesses.
  * Pairs      QUEUED publishes the arguments to the worker whose compare-exchange saw it; DONE publishes the result.
@@ -26,8 +28,10 @@ export const CLAIMED = 2
 export const STARTED = 3
 export const DONE = 4
 export const CRASHED = 5
+export const STUCK = 6
+export const DOOMED = 7
 
-const PHASE_MASK = 0xf
+export const PHASE_MASK = 0xf
 const WORKER_SHIFT = 4
 /** What is added to a generation for the next call. */
 export const GENERATION_UNIT = 1 << 12
@@ -46,7 +50,7 @@ export function generationOf(state: number): number {
   return state & GENERATION_MASK
 }
 
-/** FREE → QUEUED, by the submitter. */
+/** FREE, DONE or CRASHED → QUEUED, by the submitter, with a generation that the slot has not had. */
 export function enqueue(words: Int32Array, index: number, generation: number): void {
   store(words, index, generation | QUEUED)
 }
@@ -74,10 +78,17 @@ export function startClaimed(words: Int32Array, index: number, claimed: number):
 export function finish(words: Int32Array, index: number, started: number): boolean {
   return compareExchange(words, index, started, (started & GENERATION_MASK) | DONE) === started
 }
-/** STARTED by this worker → CRASHED, by a reaper; whether it was so. */
-export function crash(words: Int32Array, index: number, worker: number): boolean {
+/** STARTED by this worker → STUCK or DOOMED, by whoever gives up on the worker; whether it was so. */
+export function giveUpOn(words: Int32Array, index: number, worker: number, phase: typeof STUCK | typeof DOOMED): boolean {
   const state = load(words, index)
   if ((state & PHASE_MASK) !== STARTED || workerOf(state) !== worker) return false
+  return compareExchange(words, index, state, (state & ~PHASE_MASK) | phase) === state
+}
+/** STARTED, STUCK or DOOMED by this worker → CRASHED, by a reaper; whether it was so. */
+export function crash(words: Int32Array, index: number, worker: number): boolean {
+  const state = load(words, index)
+  const phase = state & PHASE_MASK
+  if ((phase !== STARTED && phase < STUCK) || workerOf(state) !== worker) return false
   return compareExchange(words, index, state, (state & ~PHASE_MASK) | CRASHED) === state
 }
 /** QUEUED → CRASHED, by a reaper: nobody will run it any more. Whether it was so. */
@@ -109,10 +120,13 @@ export function release(words: Int32Array, index: number, generation: number): n
 }
 /** QUEUED or CLAIMED → FREE for a submitter that is dead; false while a worker runs the call. */
 export function abandonQueued(words: Int32Array, index: number): boolean {
-  return cancel(words, index, load(words, index) & GENERATION_MASK) || (load(words, index) & PHASE_MASK) !== STARTED
+  if (cancel(words, index, load(words, index) & GENERATION_MASK)) return true
+  const phase = load(words, index) & PHASE_MASK
+  return phase !== STARTED && phase < STUCK
 }
 /** DONE or CRASHED → FREE for a submitter that is dead. */
 export function releaseEnded(words: Int32Array, index: number): void {
   const state = load(words, index)
-  if ((state & PHASE_MASK) > STARTED) release(words, index, state & GENERATION_MASK)
+  const phase = state & PHASE_MASK
+  if (phase === DONE || phase === CRASHED) release(words, index, state & GENERATION_MASK)
 }

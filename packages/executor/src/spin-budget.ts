@@ -9,28 +9,35 @@
  *            longer than the shrunk length. One that grows after short sleeps: with more runnable threads than cores whoever looks keeps
  *            from running whom it looks for (measured: 500 µs a call in place of 140).
  */
-import { now } from '@heddle/atomics/ops'
 import { getHost } from '@heddle/park/internal'
+import { SPIN_BALANCED, SPIN_LATENCY, SPIN_SAVING } from './layout.js'
 
 const LONG_US = 100
 const SHORT_US = 2
+/** For pools that are told to spend time on being quick. */
+const LATENCY_US = 1000
 const MAX_SKIPS = 63
 
 /** One agent's experience with looking for one kind of thing. */
 export class LookBudget {
   /** Whether to look at all: not where nobody else can run meanwhile. */
   readonly looks: boolean
-  private lengthUs = LONG_US
+  private lengthUs: number
+  /** Whether it learns from what was found. */
+  private readonly learns: boolean
   private skips = 0
   private left = 0
 
-  constructor(looks: boolean) {
-    this.looks = looks && getHost().parallelism > 1
+  /** @param spin SPIN_* */
+  constructor(looks: boolean, spin: number = SPIN_BALANCED) {
+    this.looks = looks && spin !== SPIN_SAVING && getHost().parallelism > 1
+    this.learns = spin !== SPIN_LATENCY
+    this.lengthUs = this.learns ? LONG_US : LATENCY_US
   }
 
-  /** Whether the time since `begun` is used up. */
-  isOver(begun: number): boolean {
-    return (now() - begun) * 1000 >= this.lengthUs
+  /** Whether the time from `begun` to `time` is as much as there is. */
+  isOver(begun: number, time: number): boolean {
+    return (time - begun) * 1000 >= this.lengthUs
   }
 
   /** Looking found something. */
@@ -40,6 +47,7 @@ export class LookBudget {
 
   /** Looking found nothing: the agent goes to sleep. */
   failed(): void {
+    if (!this.learns) return
     if (this.left > 0) this.left--
     else this.left = this.skips = Math.min(MAX_SKIPS, this.skips * 2 + 1)
     this.lengthUs = this.left > 0 ? SHORT_US : LONG_US

@@ -13,7 +13,7 @@ import {
   K_STOLEN,
   MAX_WORKERS,
   T_STATE,
-  WORKER_READY,
+  WORKER_STARTING,
 } from './layout.js'
 import type { Workforce } from './local-crew.js'
 import type { Pool } from './pool.js'
@@ -69,7 +69,7 @@ export function statsOf(pool: Pool, submitter: Submitter, crew: Workforce | unde
     return {
       id,
       name: crew!.nameOf(id),
-      state: load(words, record + K_PHASE) === WORKER_READY ? 'ready' : 'starting',
+      state: load(words, record + K_PHASE) === WORKER_STARTING ? 'starting' : 'ready',
       completed: load(words, record + K_COMPLETED),
       failed: load(words, record + K_FAILED),
       waiting: load(words, record + K_RUNNING),

@@ -6,23 +6,25 @@
  * that a quick answer costs no sleep; after that it asks to be rung.
  *
  * Invariants I1 A slot is this submitter's from `takeChunk` on; its JS state (`calls`, `free`, `generation`) is changed here alone.
- *            I2 While calls are open, a `pump` microtask is queued, or S_ASLEEP is 1 and done bits were looked for after that.
+ *            I2 While calls are open, a `pump` microtask is queued, or S_ASLEEP is 1 and done bits were looked for after that. The bits are hints: a call
+ *               whose slot says that it has ended may be settled without them, and one that was settled may be named by them.
  *            I3 The process is held (W5) only while asleep: with a microtask queued it can't end.
  * Pairs      A worker sets its done bits, then reads S_ASLEEP; `sleep` sets S_ASLEEP, then reads the bits. One sees the other.
  * Rejected   One microtask that polls until its time is up: it would keep the user's own microtasks waiting. Each round is short
  *            and queues the next.
  */
-import type { EncodedValue } from '@heddle/atomics/internal'
 import { AgentLimitError } from '@heddle/atomics'
 import { ShutdownError, type WaitOptions } from '@heddle/park'
 import { Agent, Doorbell, getHost } from '@heddle/park/internal'
-import { compareExchange, exchange, get, load, now, pause, set, store } from '@heddle/atomics/ops'
-import { QueueFullError, registerErrors, WorkerCrashedError } from './errors.js'
+import { compareExchange, exchange, get, load, now, set, store } from '@heddle/atomics/ops'
+import { ABANDONED, type Call, isOpen, type Waiting } from './call.js'
+import { lostWith, QueueFullError, registerErrors, WorkerCrashedError } from './errors.js'
 import {
   CANCEL_REQUESTED,
   CHUNK_SLOTS,
   K_BELL,
   K_CANCELS,
+  K_STUCK,
   MAX_SUBMITTERS,
   queueOf,
   S_ASLEEP,
@@ -38,38 +40,21 @@ import {
 import { isThrown, prepareArguments, readResult, trim, writeArguments, writePosted, writePrepared } from './payload.js'
 import type { Pool } from './pool.js'
 import type { Queues } from './queues.js'
-import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, phaseOf, QUEUED, release, STARTED, workerOf } from './slot.js'
+import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, PHASE_MASK, phaseOf, QUEUED, STARTED, STUCK, workerOf } from './slot.js'
 import { closeSubmitters, NOBODY, releaseSubmitter } from './reaper.js'
 import { limit } from './signal.js'
+import { FOUND, Looker, NOT_YET } from './looker.js'
 import { LookBudget } from './spin-budget.js'
-import { announceWork } from './wakeup.js'
+import { announceWork, isCrowded } from './wakeup.js'
 
-/** What is told how a call ended. */
-export interface Call {
-  /** It keeps nothing alive. */
-  detached?: boolean
-  /** Whether its error has been seen by nobody so far. */
-  readonly isUnseen?: boolean
-  /** It waited for a slot, and has one now. */
-  submitted?(slot: number): void
-  resolve(value: never): void
-  reject(error: unknown): void
-}
-
-interface Waiting {
-  readonly call: Call
-  readonly task: number
-  readonly args: EncodedValue
-}
+export type { Call } from './call.js'
 
 /** One of so many calls is measured: a power of 2. */
 const SAMPLE = 16
 /** Calls between two counts where there is no limit: the number is changed at each call, and engines keep a small integer in the object itself. */
 const MOST_ROOM = 2 ** 30 - 1
-/** Looks in one microtask. */
-const LOOKS = 24
-/** A turn of microtasks longer than this lets the event loop run, in ms. */
-const TURN_MS = 4
+/** Queues microtasks: `queueMicrotask` of some hosts makes an object for each. */
+const resolved = /* @__PURE__ */ Promise.resolve()
 
 /** One agent's side of a pool. */
 export class Submitter {
@@ -112,11 +97,10 @@ export class Submitter {
   private asleep = false
   private held = false
   private keepsAlive = true
-  private readonly budget: LookBudget
-  private lookSince = 0
-  /** When this turn of the event loop began, as far as is known; 0 before the first look. */
-  private turnSince = 0
-  private yielded = false
+  private readonly looks: boolean
+  private readonly looker: Looker
+  /** Slot of the call that was queued last. */
+  private latest = 0
   private readonly agent: Agent
   private readonly settleDone = (slot: number): void => this.settle(slot)
   private readonly pumpTask = (): void => this.pump()
@@ -131,8 +115,11 @@ export class Submitter {
     registerErrors()
     this.agent = Agent.of(pool.region)
     this.record = pool.submitterAt(number)
-    this.budget = new LookBudget(looks)
-    this.bell = Doorbell.open(pool.region, () => this.rung())
+    const budget = new LookBudget(looks, pool.spin)
+    this.looks = budget.looks
+    const rung = (): void => this.rung()
+    this.looker = new Looker(budget, () => isCrowded(pool), rung)
+    this.bell = Doorbell.open(pool.region, rung)
     store(pool.words, this.record + S_BELL, this.bell.at)
   }
 
@@ -195,16 +182,25 @@ export class Submitter {
   }
 
   /**
-   * Calls a task whose arguments travel in a message, to one worker.
-   * @param post sends them; what it throws ends the call
+   * Calls a task of one worker, which is told of it by a message.
+   * @param post sends the message; what it throws ends the call
+   * @param args the arguments; undefined: they travel in the message
    */
-  submitPosted(call: Call, task: number, post: (slot: number) => void): number {
+  submitPosted(call: Call, task: number, post: (slot: number) => void, args?: readonly unknown[]): number {
     const { pool } = this
     const slot = this.free.pop() ?? this.takeSlot()
     if (slot === -1) throw new QueueFullError('more calls are open than the pool has slots: wait for some before one with transferred arguments')
     const at = pool.slotAt(slot)
     const generation = this.generations[slot]!
-    writePosted(pool.region, at)
+    if (args === undefined) writePosted(pool.region, at)
+    else {
+      try {
+        writeArguments(pool.region, at, args)
+      } catch (error) {
+        this.free.push(slot)
+        throw error
+      }
+    }
     this.calls[slot] = call
     set(pool.words, at + T_TASK, task)
     set(pool.words, at + T_CANCEL, 0)
@@ -275,7 +271,7 @@ export class Submitter {
   /** Forgets a call that has started: its result will be dropped. */
   abandon(slot: number, call: Call): void {
     if (slot === -1 || this.calls[slot] !== call) return
-    this.calls[slot] = undefined
+    this.calls[slot] = ABANDONED
     this.closed(call)
   }
 
@@ -291,9 +287,9 @@ export class Submitter {
     this.overflow = []
     for (let slot = 0; slot < calls.length; slot++) {
       const call = calls[slot]
-      if (call === undefined) continue
+      if (!isOpen(call)) continue
       rejected.push(call)
-      calls[slot] = undefined
+      calls[slot] = ABANDONED
     }
     this.open = this.background = 0
     this.failed += rejected.length
@@ -317,7 +313,7 @@ export class Submitter {
     }
     for (let slot = 0; slot < calls.length; slot++) {
       const call = calls[slot]
-      if (call !== undefined && this.tryCancel(slot, call)) call.reject(reason())
+      if (isOpen(call) && this.tryCancel(slot, call)) call.reject(reason())
     }
   }
 
@@ -387,6 +383,7 @@ export class Submitter {
     const { pool } = this
     const { words } = pool
     this.calls[slot] = call
+    this.latest = slot
     // Plain: the slot is this submitter's until it is queued.
     set(words, at + T_TASK, task)
     set(words, at + T_CANCEL, (++this.submitted & (SAMPLE - 1)) === 0 ? stamp(now()) : 0)
@@ -409,7 +406,7 @@ export class Submitter {
     const { calls, pool } = this
     let waiting = this.overflow.length
     for (let slot = 0; slot < calls.length; slot++)
-      if (calls[slot] !== undefined && phaseOf(load(pool.words, pool.slotAt(slot) + T_STATE)) === QUEUED) waiting++
+      if (isOpen(calls[slot]) && phaseOf(load(pool.words, pool.slotAt(slot) + T_STATE)) === QUEUED) waiting++
     return waiting
   }
 
@@ -429,11 +426,14 @@ export class Submitter {
     const at = pool.slotAt(slot)
     const state = load(pool.words, at + T_STATE)
     const phase = phaseOf(state)
-    if (phase !== DONE && phase !== CRASHED) return
+    if (phase !== DONE && phase !== CRASHED) return phase >= STUCK ? this.lose(slot, workerOf(state), phase === STUCK) : undefined
     const call = this.calls[slot]
+    // Settled before its bit was seen, or announced twice.
+    if (call === undefined) return
     const generation = this.generations[slot]!
-    if (call === undefined) {
-      this.reuse(slot, at, release(pool.words, at + T_STATE, generation))
+    if (call === ABANDONED) {
+      this.calls[slot] = undefined
+      this.reuse(slot, at, generation + GENERATION_UNIT)
       return
     }
     let value: unknown
@@ -449,7 +449,8 @@ export class Submitter {
     }
     this.calls[slot] = undefined
     this.closed(call)
-    this.reuse(slot, at, release(pool.words, at + T_STATE, generation))
+    // The state stays what it is until the slot's next call: see slot.ts.
+    this.reuse(slot, at, generation + GENERATION_UNIT)
     if (ok) {
       this.completed++
       call.resolve(value as never)
@@ -457,6 +458,15 @@ export class Submitter {
       this.failed++
       call.reject(value)
     }
+  }
+
+  /** The worker is given up on, and may run on: the slot is left alone until it has ended. */
+  private lose(slot: number, worker: number, isStuck: boolean): void {
+    const call = this.calls[slot]
+    if (!isOpen(call)) return
+    this.abandon(slot, call)
+    this.failed++
+    call.reject(lostWith(load(this.pool.words, this.pool.workerAt(worker) + K_STUCK), isStuck))
   }
 
   /** One open call less. */
@@ -500,8 +510,8 @@ export class Submitter {
     if (this.pumping) return
     this.pumping = true
     if (this.asleep) this.awake()
-    this.lookSince = 0
-    queueMicrotask(this.pumpTask)
+    this.looker.restart()
+    void resolved.then(this.pumpTask)
   }
 
   private rung(): void {
@@ -516,7 +526,7 @@ export class Submitter {
   private idle(): void {
     this.letGo()
     this.onIdle?.()
-    for (const resolve of this.idlers.splice(0)) resolve()
+    if (this.idlers.length > 0) for (const resolve of this.idlers.splice(0)) resolve()
   }
 
   private awake(): void {
@@ -525,56 +535,55 @@ export class Submitter {
   }
 
   private pump(): void {
-    if (this.takeDone()) this.lookSince = 0
+    if (this.takeReady()) this.looker.restart()
+    else if (this.looks && this.open > 0) {
+      const outcome = this.look()
+      if (outcome === FOUND) {
+        this.takeReady()
+        this.looker.restart()
+      } else if (outcome !== NOT_YET) return this.sleep()
+    }
     if (this.open === 0) {
       this.pumping = false
-      return this.idle()
-    }
-    if (this.budget.looks && this.look()) queueMicrotask(this.pumpTask)
+      this.idle()
+    } else if (this.looks) void resolved.then(this.pumpTask)
     else this.sleep()
   }
 
-  /** Looks for results for a moment; false when it is time to sleep. */
-  private look(): boolean {
-    const { words } = this.pool
-    const root = this.record + S_ROOT
-    const time = now()
-    if (this.lookSince === 0) {
-      this.lookSince = time
-      if (this.turnSince === 0) {
-        this.turnSince = time
-        getHost().nextTurn(() => this.nextTurn())
-      } else if (time - this.turnSince > TURN_MS) {
-        this.yielded = true
-        return false
-      }
-    }
-    for (let i = 0; i < LOOKS; i++) {
-      if (load(words, root) !== 0) {
-        this.budget.paid()
-        return true
-      }
-      pause()
-    }
-    if (!this.budget.isOver(this.lookSince)) return true
-    this.budget.failed()
-    return false
+  /**
+   * The slot of the only open call, -1 when there are several. Its state says when it has ended, in the cache line that the result is in, and the bits
+   * that say so again stay: as long as calls are made one by one, neither side touches the other's words for it.
+   */
+  private lone(): number {
+    return this.open === 1 && isOpen(this.calls[this.latest]) ? this.latest : -1
   }
 
-  /** The event loop had its turn: what was broken off for its sake goes on. */
-  private nextTurn(): void {
-    this.turnSince = 0
-    if (!this.yielded) return
-    this.yielded = false
-    this.rung()
+  /** Settles what has ended; whether there was anything. */
+  private takeReady(): boolean {
+    const slot = this.lone()
+    if (slot === -1) return this.takeDone()
+    this.settle(slot)
+    return this.open === 0
+  }
+
+  private look(): number {
+    const { words } = this.pool
+    const slot = this.lone()
+    if (slot === -1) return this.looker.look(words, this.record + S_ROOT, -1, 0)
+    return this.looker.look(words, this.pool.slotAt(slot) + T_STATE, PHASE_MASK, STARTED)
   }
 
   private sleep(): void {
     this.pumping = false
     this.asleep = true
     store(this.pool.words, this.record + S_ASLEEP, 1)
-    if (load(this.pool.words, this.record + S_ROOT) !== 0) return this.keepPumping()
-    this.hold()
+    if (load(this.pool.words, this.record + S_ROOT) === 0) return this.hold()
+    const before = this.open
+    this.takeDone()
+    // Somebody has submitted meanwhile.
+    if (this.pumping) return
+    if (this.open === before) this.hold()
+    else if (this.open > 0) this.keepPumping()
   }
 
   private hold(): void {

@@ -89,6 +89,11 @@ export class TaskContext implements CurrentTask {
 
 const contexts = new WeakMap<Fiber, TaskContext>()
 
+/** The call that a fiber of a worker runs. */
+export function contextOfFiber(fiber: Fiber): TaskContext | undefined {
+  return contexts.get(fiber)
+}
+
 /**
  * The task that runs: inside plain functions and fibers at any time, in an async function until its first `await`, so keep what it
  * returns. Undefined outside of tasks.

@@ -9,13 +9,9 @@ import { decodeValue, encodeValue } from '@heddle/atomics/internal'
 import { compareExchange, copy, get, load, set } from '@heddle/atomics/ops'
 import { MAX_TASKS, P_TASK_TABLE } from './layout.js'
 import type { Pool } from './pool.js'
-import type { TaskRef } from './tasks.js'
+import type { TaskName, TaskRef } from './tasks.js'
 
-/** A task's identity. */
-export interface TaskName {
-  readonly module: string
-  readonly name: string
-}
+export type { TaskName }
 
 /** One agent's view of the table. */
 export class TaskTable {
@@ -48,7 +44,7 @@ export class TaskTable {
         if (compareExchange(words, index, 0, block) === 0) return number
       }
       const other = this.nameOf(number)
-      if (other.module !== task.module || other.name !== task.name) continue
+      if (other.module !== task.module || other.name !== task.name || other.family !== task.family) continue
       if (block !== 0) region.free(block)
       return number
     }
@@ -58,7 +54,7 @@ export class TaskTable {
 
   private write(task: TaskName): number {
     const { region } = this.pool
-    const { words, length } = encodeValue([task.module, task.name])
+    const { words, length } = encodeValue([task.module, task.name, task.family])
     const count = (length + 3) >> 2
     const block = region.alloc(4 + count * 4)
     set(region.words, block >> 2, count)
@@ -72,7 +68,7 @@ export class TaskTable {
     const count = get(words, block >> 2)
     const own = new Int32Array(count)
     copy<Int32Array>(own, 0, words, (block >> 2) + 1, count)
-    const [module, name] = decodeValue(new Uint8Array(own.buffer)) as [string, string]
-    return { module, name }
+    const [module, name, family] = decodeValue(new Uint8Array(own.buffer)) as [string, string, number]
+    return { module, name, family }
   }
 }

@@ -1,8 +1,9 @@
 /** Limits and beats for code on an event loop. */
-import { InvalidArgumentError, Region } from '@heddle/atomics'
+import { InvalidArgumentError } from '@heddle/atomics'
+import { ownRegion } from '@heddle/atomics/internal'
 import { now } from '@heddle/atomics/ops'
 import { TimeoutError, type WaitOptions } from '@heddle/park'
-import { Agent, deadlineOf } from '@heddle/park/internal'
+import { Agent, cancelTimer, deadlineOf } from '@heddle/park/internal'
 import { checkSignal, limit } from './signal.js'
 
 /**
@@ -22,7 +23,7 @@ export async function timeout<T>(ms: number, promise: PromiseLike<T> | ((signal:
   if (typeof ms !== 'number') throw new InvalidArgumentError(`timeout takes milliseconds first, got ${String(ms)}`)
   const controller = new AbortController()
   return new Promise<T>((resolve, reject) => {
-    const stop = limit(Agent.of(Region.default), deadline, undefined, () => {
+    const stop = limit(Agent.of(ownRegion()), deadline, undefined, () => {
       stop()
       const error = new TimeoutError(`it did not end within ${ms} ms`)
       reject(error)
@@ -61,7 +62,7 @@ export function interval(ms: number, options?: WaitOptions): AsyncIterableIterat
 }
 
 async function* beats(ms: number, deadline: number, signal: WaitOptions['signal']): AsyncGenerator<number, void, undefined> {
-  const agent = Agent.of(Region.default)
+  const agent = Agent.of(ownRegion())
   const begun = now()
   for (let n = 0; ;) {
     const due = begun + n * ms
@@ -78,7 +79,7 @@ async function* beats(ms: number, deadline: number, signal: WaitOptions['signal'
       agent.hold()
       const clear = (): void => {
         ends()
-        agent.wheel.cancel(timer)
+        cancelTimer(timer)
         agent.unhold()
       }
     })

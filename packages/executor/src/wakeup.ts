@@ -32,6 +32,8 @@ import {
   P_SLEEPING,
   P_SPINNING,
   P_WAKING,
+  P_WATCHER_ASLEEP,
+  P_WATCHER_BELL,
   queueOf,
   S_BELL,
   S_WANTS_ROOM,
@@ -80,6 +82,14 @@ function isSpinning(pool: Pool): boolean {
   return false
 }
 
+/** Whether the pool's workers may need every core: there are as many, and none of them has nothing to run. */
+export function isCrowded(pool: Pool): boolean {
+  const { words, base } = pool
+  if (pool.maxWorkers < getHost().parallelism) return false
+  for (let i = 0; i << 5 < pool.maxWorkers; i++) if ((load(words, base + P_SPINNING + i) | load(words, base + P_SLEEPING + i)) !== 0) return false
+  return true
+}
+
 /** Wakes one worker of a set of sleepers, one without async calls if there is one; false when none sleeps. */
 export function wakeOne(pool: Pool, sleepers: number = P_SLEEPING): boolean {
   const { words, base } = pool
@@ -110,7 +120,14 @@ function wake(pool: Pool, worker: number, sleepers: number): boolean {
   if (!claimSleeper(pool, worker, sleepers)) return false
   setWaking(pool, worker)
   pool.ring(pool.workerAt(worker) + K_BELL)
+  tellWatcher(pool)
   return true
+}
+
+/** A worker begins to run: whoever watches for stuck workers, if anybody does, is to look again. */
+export function tellWatcher(pool: Pool): void {
+  const { words, base } = pool
+  if (load(words, base + P_WATCHER_ASLEEP) !== 0 && exchange(words, base + P_WATCHER_ASLEEP, 0) !== 0) pool.ring(base + P_WATCHER_BELL)
 }
 
 /** A call of a submitter waits no more: it is rung if it waits for that. */

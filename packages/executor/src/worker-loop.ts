@@ -6,8 +6,8 @@
  * Pairs      wakeup.ts for work, submitter.ts for results.
  * Progress   An uninterrupted run of tasks lets the event loop turn every TURN_MS: timers, sockets and output of tasks that wait go on.
  */
-import { Doorbell, getHost } from '@heddle/park/internal'
-import { exchange, get, load, now, pause, peek, store } from '@heddle/atomics/ops'
+import { Agent, Doorbell, getHost } from '@heddle/park/internal'
+import { exchange, get, load, now, peek, store } from '@heddle/atomics/ops'
 import type { WorkSource } from './queues.js'
 import {
   BLOCKING_QUEUE,
@@ -25,8 +25,10 @@ import {
   ISOLATED_QUEUE,
   LEVEL_QUEUES,
   NORMAL_QUEUE,
+  POSTED_QUEUE,
   P_IDLE_BLOCKING,
   P_LIMITED,
+  P_OBSERVED,
   P_SLEEPING,
   P_STATE,
   queueOf,
@@ -39,31 +41,32 @@ import {
   TASK_MASK,
 } from './layout.js'
 import { CancelledError } from '@heddle/park'
-import { type Fiber, Scheduler } from '@heddle/scheduler'
+import type { Fiber, Scheduler } from '@heddle/scheduler'
 import { PREEMPTION, priorityOf } from '@heddle/scheduler/internal'
 import { type CurrentPool, currentPool } from './current.js'
 import { callEach } from './each.js'
 import { WorkerCrashedError } from './errors.js'
 import { isGenerator, isPlain, isPromiseLike, type Loader } from './loader.js'
-import { isPosted, readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'
+import { isPosted, isThrown, readArguments, scalarAt, scalarCount, writeResult, writeThrown } from './payload.js'
+import { callPosted, loadAndCall } from './load-call.js'
 import { LoadGate } from './load-gate.js'
+import { Observer } from './observer.js'
 import type { Pool } from './pool.js'
 import { Sampler } from './sampler.js'
 import type { PostedCall } from './protocol.js'
-import { finish, giveBack, holdBack, phaseOf, QUEUED, start, startClaimed, startSeen } from './slot.js'
-import { LookBudget } from './spin-budget.js'
+import { finish, giveBack, phaseOf, QUEUED, start, startSeen } from './slot.js'
+import { Spinner } from './spinner.js'
 import type { Submitter } from './submitter.js'
 import { TaskContext } from './task-context.js'
 import type { TaskTable } from './task-table.js'
 import type { TaskFunction } from './tasks.js'
-import { isSpent, type WorkerRole } from './worker-role.js'
-import { announceWork, beginSpin, callOwner, claimSleeper, endSpin, endWaking, isLighterIdle, setSleeping, tellRoom, wakeOne } from './wakeup.js'
+import { isSpent, schedulerFor, type WorkerRole } from './worker-role.js'
+import { announceWork, callOwner, claimSleeper, endWaking, isLighterIdle, setSleeping, tellRoom, wakeOne } from './wakeup.js'
 
 /** An uninterrupted run of tasks longer than this lets the event loop turn, in ms. */
 const TURN_MS = 2
 /** Tasks between two looks at the clock, at most. */
 const CLOCK_TASKS = 16
-const SPIN_LOOKS = 16
 /** How long a worker with async calls leaves new ones to workers that have fewer. */
 const GIVE_WAY_MS = 5
 
@@ -76,11 +79,10 @@ export class WorkerLoop {
   private readonly takesOne: boolean
   private readonly isLimited: boolean
   /** It takes no more calls from queues; and, since its owner knows of it, none by message. */
-  private retired = false
+  private retired: boolean
   private forgotten = false
   private readonly record: number
   private readonly bell: Doorbell
-  private readonly spinners: number
   private readonly roundTask = (): void => this.round()
   /** Made for the first fiber. */
   private scheduler: Scheduler | undefined
@@ -90,14 +92,23 @@ export class WorkerLoop {
   private passesOn = true
   private queued = false
   private sleeping = false
+  /** It sleeps, or just did, without its event loop. */
+  private isBlocked = false
   private closed = false
   /** Calls that started here and wait for a promise. */
   private waiting = 0
   /** Calls that have started here. */
   private started = 0
   private readonly local: CurrentPool | undefined
+  /** Who is told of what happens here, if anybody observes the pool. */
+  private observer: Observer | undefined
+  /** There is something to do around each call: an observer, or code that is no task's. */
+  private isSpecial: boolean
+  /** TURN_MS, where the clock may have a part in what runs when. */
+  private readonly turnMs: number
   private readonly sampler: Sampler
-  private readonly gate: LoadGate
+  /** @internal */
+  readonly gate: LoadGate
   private readonly waitingCalls = new Set<TaskContext>()
   /** Word index of the slot whose function runs now; 0: none does. */
   private at = 0
@@ -108,13 +119,15 @@ export class WorkerLoop {
   private completed = 0
   private failed = 0
   private parked = 0
-  private readonly budget: LookBudget
+  private readonly spinner: Spinner
 
   constructor(
-    private readonly pool: Pool,
+    /** @internal */
+    readonly pool: Pool,
     private readonly number: number,
     private readonly source: WorkSource,
-    private readonly loader: Loader,
+    /** @internal */
+    readonly loader: Loader,
     private readonly table: TaskTable,
     /** This worker's own calls. */
     private readonly submitter: () => Submitter | undefined,
@@ -124,6 +137,8 @@ export class WorkerLoop {
     private readonly role: WorkerRole = {},
   ) {
     this.local = role.local
+    this.isSpecial = role.local !== undefined
+    this.turnMs = role.seed === undefined ? TURN_MS : Infinity
     this.sampler = new Sampler(pool, number)
     const giveBackCall = (slot: number): void => {
       if (giveBack(pool.words, pool.slotAt(slot) + T_STATE, number)) this.onGivenBack(slot)
@@ -132,12 +147,14 @@ export class WorkerLoop {
     this.queue = role.queue ?? NORMAL_QUEUE
     this.sleepers = this.queue === BLOCKING_QUEUE ? P_IDLE_BLOCKING : P_SLEEPING
     this.takesOne = this.queue >= LEVEL_QUEUES
+    // A worker for threads gets its calls from a mailbox, and takes none from queues.
+    this.retired = this.queue === POSTED_QUEUE
     this.isLimited = load(pool.words, pool.base + P_LIMITED) !== 0
     this.record = pool.workerAt(number)
     this.bell = Doorbell.open(pool.region, () => this.rung())
     store(pool.words, this.record + K_BELL, this.bell.at)
-    this.spinners = Math.max(0, getHost().parallelism - 1)
-    this.budget = new LookBudget(this.spinners > 0)
+    // In an agent with code of its own, calls come by that code.
+    this.spinner = new Spinner(pool, number, this.sleepers, role.local === undefined)
   }
 
   /** Begins to take calls. */
@@ -145,7 +162,20 @@ export class WorkerLoop {
     // Plain functions learn at their safepoints that they are to end; a scheduler puts its own look there while it steps fibers.
     PREEMPTION.look = () => this.look()
     endWaking(this.pool, this.number)
-    this.round()
+    this.observe()
+    // Messages have come before: they are taken before it may block.
+    if (this.pool.blocks) this.later()
+    else this.round()
+  }
+
+  /** Looks who observes: that may have changed. */
+  private observe(): void {
+    const observed = load(this.pool.words, this.pool.base + P_OBSERVED)
+    if (observed === (this.observer?.observed ?? 0)) return this.observer?.rung()
+    this.observer = observed === 0 ? undefined : new Observer(this.pool, this.number, observed, this.source, this.role.leaks)
+    this.isSpecial = this.local !== undefined || observed !== 0
+    // Fibers that run already go on unobserved.
+    this.scheduler = undefined
   }
 
   /** The context of the call whose function runs now. */
@@ -162,6 +192,7 @@ export class WorkerLoop {
 
   /** At a safepoint outside of fibers. */
   private look(): boolean {
+    this.observer?.active()
     if (this.at === 0 || this.told || (load(this.pool.words, this.at + T_CANCEL) & CANCEL_REQUESTED) === 0) return false
     this.told = true
     this.context()!.throwIfCancelled()
@@ -178,10 +209,11 @@ export class WorkerLoop {
 
   private rung(): void {
     endWaking(this.pool, this.number)
+    this.observe()
     this.lookAtCancels()
     if (!this.sleeping) return
     this.endSleep()
-    if (!this.queued) this.round()
+    if (!this.queued && !this.isBlocked) this.round()
   }
 
   private goOn(): void {
@@ -193,6 +225,7 @@ export class WorkerLoop {
   private endSleep(): boolean {
     this.sleeping = false
     this.passesOn = true
+    this.observer?.unpark()
     return claimSleeper(this.pool, this.number, this.sleepers)
   }
 
@@ -212,6 +245,27 @@ export class WorkerLoop {
   }
 
   private round(): void {
+    let before: number
+    do {
+      before = this.started
+      this.takeCalls()
+    } while (this.pool.blocks && this.blocks(this.started === before))
+  }
+
+  /** With `idle: 'block'`: sleeps without the event loop until it is rung; whether there are calls. */
+  private blocks(isRested: boolean): boolean {
+    if (!this.sleeping || this.waiting > 0 || (this.submitter()?.open ?? 0) > 0) return false
+    // The loop turns between calls and sleep, and when it is rung for something else: what was printed and sent goes out, messages come in.
+    this.isBlocked = isRested
+    if (isRested) Agent.of(this.pool.region).block()
+    this.isBlocked = false
+    if (isRested && !this.sleeping && this.source.hasWork()) return true
+    if (this.sleeping) this.goOn()
+    else this.later()
+    return false
+  }
+
+  private takeCalls(): void {
     this.queued = false
     if (this.closed) return
     const { source } = this
@@ -232,7 +286,7 @@ export class WorkerLoop {
         if (--left > 0) continue
         // The clock is read after each long task, and after up to CLOCK_TASKS short ones.
         const time = now()
-        if (time - begun > TURN_MS && !this.retired) return this.later()
+        if (time - begun > this.turnMs && !this.retired) return this.later()
         stride = (time - looked) * 8 > TURN_MS ? 1 : Math.min(CLOCK_TASKS, stride * 2)
         left = stride
         looked = time
@@ -242,7 +296,7 @@ export class WorkerLoop {
       if (this.queue === ISOLATED_QUEUE) return this.retire()
       if (this.checkClosed()) return
       if (!this.spin()) break
-      begun = looked = now()
+      begun = looked = this.spinner.clock
     }
     this.sleep()
   }
@@ -271,9 +325,9 @@ export class WorkerLoop {
 
   /** Ends the worker if it has nothing to do. */
   leave(): void {
-    if (this.closed || this.retired || !this.sleeping || this.waiting > 0 || (this.submitter()?.open ?? 0) > 0) return
-    // Nobody counts on it from here on; who did before has rung it.
-    if (!claimSleeper(this.pool, this.number, this.sleepers)) return
+    if (this.closed || this.retired || this.waiting > 0 || (this.submitter()?.open ?? 0) > 0) return
+    // Nobody counts on it from here on; who did before has rung it. One that blocks was rung for this very message.
+    if (this.sleeping ? !claimSleeper(this.pool, this.number, this.sleepers) : !this.pool.blocks || !this.queued) return
     this.sleeping = false
     if (this.source.hasWork()) this.later()
     else this.retire()
@@ -293,6 +347,7 @@ export class WorkerLoop {
     this.publish()
     setSleeping(this.pool, this.number, this.sleepers)
     this.sleeping = true
+    this.observer?.park()
     getHost().setTimer(() => this.rung(), GIVE_WAY_MS)
     return true
   }
@@ -300,20 +355,8 @@ export class WorkerLoop {
   /** Looks for work for a moment; whether there is some. */
   private spin(): boolean {
     // Promises of tasks that wait, and answers to calls of their own, need the event loop.
-    if (this.takesOne || !this.budget.looks || this.waiting > 0 || !beginSpin(this.pool, this.number, this.spinners)) return false
-    const { source } = this
-    const begun = now()
-    let found = false
-    do {
-      for (let i = 0; i < SPIN_LOOKS && !found; i++) {
-        found = source.hasWork()
-        if (!found) pause()
-      }
-    } while (!found && !this.budget.isOver(begun))
-    if (found) this.budget.paid()
-    else this.budget.failed()
-    if (!found) setSleeping(this.pool, this.number, this.sleepers)
-    endSpin(this.pool, this.number)
+    if (this.takesOne || this.waiting > 0) return false
+    const found = this.spinner.look(this.source)
     this.passesOn ||= found
     return found
   }
@@ -331,8 +374,10 @@ export class WorkerLoop {
 
   private sleep(): void {
     setSleeping(this.pool, this.number, this.sleepers)
+    this.spinner.end()
     this.sleeping = true
     store(this.pool.words, this.record + K_PARKED, ++this.parked)
+    this.observer?.park()
     if (!this.source.hasWork() && !this.mayClose()) return
     this.goOn()
   }
@@ -358,6 +403,7 @@ export class WorkerLoop {
     store(words, this.record + K_FAILED, this.failed)
     const { stolen } = this.source
     if (stolen !== undefined) store(words, this.record + K_STOLEN, stolen)
+    this.observer?.flush()
   }
 
   private run(slot: number): void {
@@ -369,13 +415,14 @@ export class WorkerLoop {
     const state = phaseOf(seen) === QUEUED && isFor(this.queue, task) ? startSeen(pool.words, at + T_STATE, this.number, seen) : 0
     if (state === 0) return
     this.started++
-    // Plain: the slot is this worker's from STARTED to DONE; a bit that its submitter sets at the same time makes no difference to the time.
-    const stamped = peek(pool.words, at + T_CANCEL)
-    if (stamped >>> 1 !== 0) this.sampler.begin(slot, stamped)
-    if (this.isLimited) tellRoom(pool, get(pool.words, at + T_SUBMITTER))
     const number = task & TASK_MASK
     const fn = this.loader.loaded(number)
-    if (fn === undefined) return this.load(slot, at, state, number)
+    // Plain: the slot is this worker's from STARTED to DONE; a bit that its submitter sets at the same time makes no difference to the time.
+    const stamped = peek(pool.words, at + T_CANCEL)
+    // A call that is held back until its module is there begins anew.
+    if (stamped >>> 1 !== 0 && (fn !== undefined || !this.loader.isLoading(number))) this.sampler.begin(slot, stamped)
+    if (this.isLimited) tellRoom(pool, get(pool.words, at + T_SUBMITTER))
+    if (fn === undefined) return loadAndCall(this, slot, at, state, number)
     this.call(slot, at, state, fn)
   }
 
@@ -397,29 +444,12 @@ export class WorkerLoop {
   }
 
   /** A call whose arguments came in a message. */
-  runPosted({ slot, args }: PostedCall): void {
-    const at = this.pool.slotAt(slot)
-    const state = start(this.pool.words, at + T_STATE, this.number)
-    if (state === 0) return
-    const task = get(this.pool.words, at + T_TASK) & TASK_MASK
-    const fn = this.loader.loaded(task)
-    this.stir()
-    if (fn !== undefined) return this.call(slot, at, state, () => fn(...(args as never[])), true)
-    this.busy()
-    this.loader.load(task).then(
-      (loaded) => {
-        this.callUnlessCancelled(slot, at, state, () => loaded(...(args as never[])), true)
-        this.idle()
-      },
-      (error: unknown) => {
-        this.fail(slot, at, state, error)
-        this.idle()
-      },
-    )
+  runPosted(call: PostedCall): void {
+    callPosted(this, this.number, call)
   }
 
   private call(slot: number, at: number, state: number, fn: TaskFunction, isBound = false): void {
-    if (this.at !== 0 || this.local !== undefined) this.callInside(slot, at, state, fn, isBound)
+    if (this.at !== 0 || this.isSpecial) this.callInside(slot, at, state, fn, isBound)
     else this.callNow(slot, at, state, fn, isBound)
   }
 
@@ -428,7 +458,9 @@ export class WorkerLoop {
     const { local, at: outerAt, slot: outerSlot, running, told } = this
     const outerPool = currentPool.get()
     if (local !== undefined) currentPool.set(local)
+    const observer = this.observer?.begin(slot, get(this.pool.words, at + T_TASK))
     this.callNow(slot, at, state, fn, isBound)
+    observer?.leave(slot, outerAt === 0 ? 0 : outerSlot + 1)
     if (local !== undefined) currentPool.set(outerPool)
     this.at = outerAt
     this.slot = outerSlot
@@ -489,55 +521,19 @@ export class WorkerLoop {
   }
 
   private spawnFiber(body: Generator, context: TaskContext): Promise<unknown> {
-    this.scheduler ??= new Scheduler({ region: this.pool.region })
+    this.scheduler ??= schedulerFor(this.pool.region, this.role, this.observer)
     const fiber = this.scheduler.spawn(() => body, { name: context.name, priority: context.priority })
     context.runsAs(fiber as Fiber)
     return fiber.joinAsync()
   }
 
-  /** The first call of a task loads its module as part of running it; see load-gate.ts for those that come meanwhile. */
-  private load(slot: number, at: number, state: number, task: number): void {
-    if (!this.loader.isLoading(task)) {
-      this.gate.begin()
-      this.busy()
-      this.loader.load(task).then(
-        (fn) => {
-          this.gate.end()
-          this.callUnlessCancelled(slot, at, state, fn)
-          this.idle()
-        },
-        (error: unknown) => {
-          this.gate.end()
-          this.fail(slot, at, state, error)
-          this.idle()
-        },
-      )
-      return
-    }
-    const { words } = this.pool
-    const claimed = holdBack(words, at + T_STATE, state)
-    if (claimed === 0) return
-    this.busy()
-    this.gate.hold(slot)
-    this.loader.load(task).then(
-      () => {
-        this.gate.release(slot)
-        this.idle()
-      },
-      (error: unknown) => {
-        this.gate.forget(slot)
-        const started = startClaimed(words, at + T_STATE, claimed)
-        if (started !== 0) this.fail(slot, at, started, error)
-        this.idle()
-      },
-    )
-  }
-
-  private busy(): void {
+  /** @internal See `LoadingLoop`. */
+  busy(): void {
     store(this.pool.words, this.record + K_RUNNING, ++this.waiting)
   }
 
-  private idle(): void {
+  /** @internal */
+  idle(): void {
     store(this.pool.words, this.record + K_RUNNING, --this.waiting)
     this.publish()
     if (this.waiting === 0 && !this.checkClosed() && this.takesOne) this.later()
@@ -545,8 +541,8 @@ export class WorkerLoop {
     if (this.sleeping && this.source.hasWork()) this.goOn()
   }
 
-  /** After a wait in which it may have been asked to end, before its function has begun. */
-  private callUnlessCancelled(slot: number, at: number, state: number, fn: TaskFunction, isBound = false): void {
+  /** @internal After a wait in which it may have been asked to end, before its function has begun. */
+  callUnlessCancelled(slot: number, at: number, state: number, fn: TaskFunction, isBound = false): void {
     this.stir()
     if ((load(this.pool.words, at + T_CANCEL) & CANCEL_REQUESTED) === 0) this.call(slot, at, state, fn, isBound)
     else this.fail(slot, at, state, new CancelledError('the task was cancelled before it started'))
@@ -582,7 +578,8 @@ export class WorkerLoop {
     this.finish(slot, at, state)
   }
 
-  private fail(slot: number, at: number, state: number, error: unknown): void {
+  /** @internal */
+  fail(slot: number, at: number, state: number, error: unknown): void {
     writeThrown(this.pool.region, at, error)
     this.failed++
     this.finish(slot, at, state)
@@ -592,8 +589,10 @@ export class WorkerLoop {
     const { pool } = this
     const { words } = pool
     this.sampler.end(slot)
+    if (this.isSpecial) this.observer?.end(slot, isThrown(pool.region, at))
     const submitter = get(words, at + T_SUBMITTER)
-    if (!finish(words, at + T_STATE, state) || !pool.markDone(slot, submitter)) return
+    if (!finish(words, at + T_STATE, state)) return void (this.retired = true)
+    if (!pool.markDone(slot, submitter)) return
     const record = pool.submitterAt(submitter)
     if (load(words, record + S_ASLEEP) !== 0 && exchange(words, record + S_ASLEEP, 0) !== 0) pool.ring(record + S_BELL)
   }

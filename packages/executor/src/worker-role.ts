@@ -1,6 +1,10 @@
 /** What a worker is for, and when it has done its part. */
+import type { Region } from '@heddle/atomics'
+import { Scheduler } from '@heddle/scheduler'
 import type { CurrentPool } from './current.js'
 import { ISOLATED_QUEUE } from './layout.js'
+import type { LeakWatch } from './leaks.js'
+import type { Observer } from './observer.js'
 
 /** What sets a worker apart from the others. */
 export interface WorkerRole {
@@ -13,8 +17,18 @@ export interface WorkerRole {
   readonly maxHeapMb?: number | undefined
   /** Called when it takes no more calls. */
   readonly onRetiring?: () => void
+  /** Looks for what calls leave behind, in a pool where somebody wants to know. */
+  readonly leaks?: LeakWatch | undefined
+  /** Its fibers' schedule and clock follow from it. */
+  readonly seed?: number | undefined
   /** In an agent with code of its own: what is current while a function runs. */
   readonly local?: CurrentPool
+}
+
+/** The scheduler of a worker's fibers. */
+export function schedulerFor(region: Region, { seed }: WorkerRole, observer: Observer | undefined): Scheduler {
+  const options = { region, ...(observer !== undefined && { hooks: observer.fibers }) }
+  return seed === undefined ? new Scheduler(options) : Scheduler.deterministic({ ...options, seed })
 }
 
 /** Calls between two looks at the heap: a power of 2. */

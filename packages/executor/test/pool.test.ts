@@ -122,14 +122,14 @@ describe('Pool', () => {
   it('numbers tasks by module and name, the same in every view', () => {
     const pool = make()
     const [a, b] = [new TaskTable(pool), new TaskTable(pool)]
-    const ref = (module: string, name: string) => new TaskRef(module, name, () => undefined)
+    const ref = (module: string, name: string) => new TaskRef(module, name, () => undefined, 0)
     const one = ref('file:///one.mjs', 'work')
     expect(a.numberOf(one)).toBe(0)
     expect(a.numberOf(ref('file:///one.mjs', 'other'))).toBe(1)
     expect(b.numberOf(ref('file:///two.mjs', 'work'))).toBe(2)
     expect(b.numberOf(ref('file:///one.mjs', 'work'))).toBe(0)
     expect(a.numberOf(one)).toBe(0)
-    expect(a.nameOf(2)).toEqual({ module: 'file:///two.mjs', name: 'work' })
+    expect(a.nameOf(2)).toEqual({ module: 'file:///two.mjs', name: 'work', family: 0 })
   })
 })
 

@@ -36,6 +36,9 @@ class Loop {
   body = (): void => undefined
   readonly module = `data:text/javascript,await globalThis.heddleArrives;${Math.random()}`
 
+  /** Of a module that defines the same names: the one above does so when it arrives. */
+  private readonly family = tasks(`test:${Math.random()}`, this.bodies).first.family
+
   sleeps(worker: number): boolean {
     return (load(this.pool.words, this.pool.base + P_SLEEPING) & (1 << worker)) !== 0
   }
@@ -43,7 +46,7 @@ class Loop {
   call(name: 'first' | 'second'): Promise<void> {
     return new Promise((resolve, reject) => {
       const call: Call = { resolve, reject }
-      this.submitter.submit(call, this.table.numberOf({ module: this.module, name } as never), [])
+      this.submitter.submit(call, this.table.numberOf({ module: this.module, name, family: this.family } as never), [])
     })
   }
 

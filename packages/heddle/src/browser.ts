@@ -39,3 +39,24 @@ export const map: Bound['map'] = bound.map
 
 /** Runs `body` with a scope of the default executor that waits for its calls, and cancels them when one fails. See `Executor.scope`. */
 export const scope: Bound['scope'] = bound.scope
+
+/**
+ * Starts a thread of the default executor: a worker that runs one task and has a mailbox. See `Executor.thread` and `Thread`.
+ * @example
+ * ```ts file=counter.ts
+ * export const counter = tasks(import.meta.url, {
+ *   count() {
+ *     let n = 0
+ *     currentThread()!.onMessage((message) => message.reply((n += message.payload as number)))
+ *   },
+ * })
+ * ```
+ * ```ts
+ * import { counter } from './counter.js'
+ * const worker = await thread(counter.count)
+ * worker.send(1)
+ * console.log(await worker.request(2)) // 3
+ * worker.close()
+ * ```
+ */
+export const thread: Bound['thread'] = bound.thread

@@ -8,6 +8,8 @@ import {
   type Scope,
   type ScopeOptions,
   type TaskRef,
+  type Thread,
+  type ThreadArguments,
 } from '@heddle/executor'
 import { agentLocal } from '@heddle/atomics/ops'
 import type { Host } from '@heddle/park'
@@ -32,6 +34,7 @@ export interface Bound {
   readonly run: <A extends unknown[], R>(task: TaskRef<A, R>, ...args: A) => Promise<R>
   readonly spawn: <A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: CallOptions) => JoinHandle<R>
   readonly map: <T, R>(task: TaskRef<[T], R>, inputs: Iterable<T> | AsyncIterable<T>, options?: MapOptions) => AsyncIterableIterator<R>
+  readonly thread: <A extends unknown[], R>(task: TaskRef<A, R>, ...rest: ThreadArguments<A>) => Promise<Thread<R>>
   readonly scope: <T>(body: (scope: Scope) => Promise<T> | T, options?: ScopeOptions) => Promise<T>
 }
 
@@ -47,6 +50,7 @@ export function bind(host: Host): Bound {
     run: (task, ...args) => defaultExecutor(host).run(task, ...args),
     spawn: (task, args, options) => defaultExecutor(host).spawn(task, args, options),
     map: (task, inputs, options) => defaultExecutor(host).map(task, inputs, options),
+    thread: async (task, ...rest) => defaultExecutor(host).thread(task, ...rest),
     scope: (body, options) => defaultExecutor(host).scope(body, options),
   }
 }

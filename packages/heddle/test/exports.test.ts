@@ -26,7 +26,7 @@ describe('heddle', () => {
 
   it('has an executor and its verbs bound to its host', () => {
     expect(onNode.nodeHost.name).toBe('node')
-    for (const name of ['run', 'spawn', 'map', 'scope', 'Executor', 'Mutex', 'channel', 'sleepAsync', 'AtomicInt32'] as const)
+    for (const name of ['run', 'spawn', 'map', 'scope', 'thread', 'Executor', 'Mutex', 'channel', 'sleepAsync', 'AtomicInt32'] as const)
       expect(onNode[name]).toBeTypeOf('function')
   })
 

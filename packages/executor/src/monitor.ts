@@ -1,0 +1,193 @@
+/**
+ * Watches for workers that are stuck: in a thread of its own, since the one that started the pool may be blocked, and a pool's only worker may be the one.
+ *
+ * Source     Go's sysmon (proc.go), which also sleeps while nothing runs.
+ *   worker                                 counts as
+ *   asleep, without calls that wait        idle
+ *   K_ACTIVITY has changed                 alive
+ *   it has not                             asked, by K_PING and its bell: its event loop answers when it turns
+ *   it has not for `stuckAfter` ms         stuck
+ * Invariants M1 While a worker is not idle, a look is due; while all are, nothing is, and P_WATCHER_ASLEEP is 1. It is set before the workers' bits are
+ *               looked at, and a worker whose bit was taken away looks at it afterwards, as does whoever took it: one of them sees the other.
+ *            M2 Time in which this thread could not run is nobody's: a machine that was stopped, or has too much to do, makes no worker stuck.
+ *            M3 A worker is given up on by a compare-exchange on the slot of its call: either that says STUCK, or the call has ended.
+ * Pairs      observer.ts for the worker; observation.ts for the agent that starts another in its place.
+ */
+import { type Handle, Region } from '@heddle/atomics'
+import { load, now, store } from '@heddle/atomics/ops'
+import { Doorbell, getHost } from '@heddle/park/internal'
+import {
+  K_ACTIVITY,
+  K_BELL,
+  K_CURRENT,
+  K_PHASE,
+  K_PING,
+  K_RUNNING,
+  K_STUCK,
+  K_STUCK_TASK,
+  MAX_WORKERS,
+  P_OBSERVER_BELL,
+  P_SLEEPING,
+  P_WATCHER_ASLEEP,
+  P_WATCHER_BELL,
+  S_ASLEEP,
+  S_BELL,
+  T_STATE,
+  T_SUBMITTER,
+  T_TASK,
+  TASK_MASK,
+  WORKER_READY,
+} from './layout.js'
+import { Pool } from './pool.js'
+import { forEachSlot } from './reaper.js'
+import { DOOMED, giveUpOn, phaseOf, STARTED, STUCK, workerOf } from './slot.js'
+
+/** What the monitor's thread is started with. */
+export interface MonitorData {
+  readonly heddle: 'monitor'
+  readonly pool: Handle
+  readonly stuckAfter: number
+  readonly replaces: boolean
+}
+
+/** Whether a worker was started to watch others. */
+export function isMonitorData(data: unknown): data is MonitorData {
+  return (data as { heddle?: unknown }).heddle === 'monitor'
+}
+
+/** Watches a pool until the thread is ended. */
+export function serveMonitor({ pool: handle, stuckAfter, replaces }: MonitorData): void {
+  Region.useAsDefault(Region.attach(handle.buffer))
+  new Monitor(Pool.fromHandle(handle), stuckAfter, replaces).begin()
+}
+
+const SHORTEST_PERIOD_MS = 5
+const LONGEST_PERIOD_MS = 1000
+
+/** Watches one pool's workers. */
+export class Monitor {
+  private readonly activity = new Int32Array(MAX_WORKERS)
+  /** When each worker was last seen to make progress, or to have nothing to do. */
+  private readonly alive = new Float64Array(MAX_WORKERS)
+  private readonly isTold = new Uint8Array(MAX_WORKERS)
+  private readonly period: number
+  private isAwake = false
+  private looked = 0
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly stuckAfter: number,
+    private readonly replaces: boolean,
+  ) {
+    this.period = Math.min(LONGEST_PERIOD_MS, Math.max(SHORTEST_PERIOD_MS, stuckAfter / 4))
+  }
+
+  begin(): void {
+    const { pool } = this
+    const bell = Doorbell.open(pool.region, () => this.wake())
+    store(pool.words, pool.base + P_WATCHER_BELL, bell.at)
+    this.wake()
+  }
+
+  private wake(): void {
+    if (this.isAwake) return
+    this.isAwake = true
+    store(this.pool.words, this.pool.base + P_WATCHER_ASLEEP, 0)
+    this.looked = now()
+    this.alive.fill(this.looked)
+    this.wait()
+  }
+
+  private wait(): void {
+    getHost().setTimer(() => {
+      if (this.look(now())) this.wait()
+      else this.sleep()
+    }, this.period)
+  }
+
+  private sleep(): void {
+    const { words, base } = this.pool
+    this.isAwake = false
+    store(words, base + P_WATCHER_ASLEEP, 1)
+    // M1.
+    for (let worker = 0; worker < MAX_WORKERS; worker++) if (this.isBusy(worker)) return this.wake()
+  }
+
+  /** One look at all workers, at a moment; whether any has something to do. */
+  look(time: number): boolean {
+    const late = time - this.looked - 2 * this.period
+    this.looked = time
+    let any = false
+    for (let worker = 0; worker < MAX_WORKERS; worker++) {
+      // M2.
+      if (late > 0) this.alive[worker]! += late + this.period
+      if (this.isBusy(worker)) {
+        any = true
+        this.lookAt(worker, time)
+      } else this.isAlive(worker, time)
+    }
+    return any
+  }
+
+  private isBusy(worker: number): boolean {
+    const { pool } = this
+    const { words } = pool
+    const record = pool.workerAt(worker)
+    if (load(words, record + K_PHASE) !== WORKER_READY) return false
+    const sleeps = (load(words, pool.base + P_SLEEPING + (worker >>> 5)) & (1 << (worker & 31))) !== 0
+    return !sleeps || load(words, record + K_RUNNING) !== 0
+  }
+
+  private isAlive(worker: number, time: number): void {
+    this.alive[worker] = time
+    this.isTold[worker] = 0
+  }
+
+  private lookAt(worker: number, time: number): void {
+    const { pool } = this
+    const record = pool.workerAt(worker)
+    const activity = load(pool.words, record + K_ACTIVITY)
+    if (activity !== this.activity[worker]) {
+      this.activity[worker] = activity
+      this.isAlive(worker, time)
+      return
+    }
+    const idle = time - this.alive[worker]!
+    if (idle < this.stuckAfter) {
+      store(pool.words, record + K_PING, load(pool.words, record + K_PING) + 1)
+      pool.ring(record + K_BELL)
+    } else if (this.isTold[worker] === 0 && this.tell(worker, Math.max(1, Math.round(idle)))) this.isTold[worker] = 1
+  }
+
+  /** Says that a worker is stuck; false if it was not, after all. */
+  private tell(worker: number, ms: number): boolean {
+    const { pool } = this
+    const { words, base } = pool
+    const record = pool.workerAt(worker)
+    const there: { slot: number; at: number }[] = []
+    forEachSlot(pool, (slot, at) => {
+      const state = load(words, at + T_STATE)
+      if (phaseOf(state) === STARTED && workerOf(state) === worker) there.push({ slot, at })
+    })
+    const current = load(words, record + K_CURRENT) - 1
+    // The code of an async call that goes on does not say whose it is: known if there is but one.
+    const stuck = there.find(({ slot }) => slot === current) ?? (there.length === 1 ? there[0] : undefined)
+    const task = stuck === undefined ? 1 : (load(words, stuck.at + T_TASK) & TASK_MASK) + 2
+    if (load(words, record + K_ACTIVITY) !== this.activity[worker]) return false
+    store(words, record + K_STUCK, ms)
+    if (this.replaces) {
+      // M3.
+      if (stuck !== undefined && !giveUpOn(words, stuck.at + T_STATE, worker, STUCK)) return false
+      for (const { slot, at } of there) {
+        if (at !== stuck?.at && !giveUpOn(words, at + T_STATE, worker, DOOMED)) continue
+        const submitter = load(words, at + T_SUBMITTER)
+        pool.markDoneAgain(slot, submitter)
+        store(words, pool.submitterAt(submitter) + S_ASLEEP, 0)
+        pool.ring(pool.submitterAt(submitter) + S_BELL)
+      }
+    }
+    store(words, record + K_STUCK_TASK, task)
+    pool.ring(base + P_OBSERVER_BELL)
+    return true
+  }
+}
