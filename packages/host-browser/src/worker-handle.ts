@@ -23,7 +23,7 @@ interface Begin {
 }
 
 const HELP =
-  'check that the URL is right, that the server sends it as JavaScript with status 200, and that the Content-Security-Policy allows it (worker-src); ' +
+  'check that the URL is right (a program that was bundled: docs/bundlers.md), that the server sends it as JavaScript with status 200, and that the Content-Security-Policy allows it (worker-src); ' +
   'a page that is cross-origin isolated needs `Cross-Origin-Embedder-Policy: require-corp` on the script too'
 
 /** Wraps a worker; `begin` for one that heddle started. */

@@ -74,6 +74,10 @@ describe.skipIf(found === undefined)('browserHost in Chromium', () => {
         code: 'ERR_NO_SHARED_MEMORY',
         message: expect.stringMatching(/Cross-Origin-Embedder-Policy/) as string,
       })
+      // Its executor works by messages, and its starts fail as clearly.
+      expect(await check('absent')).toMatchObject({ code: 'ERR_WORKER_START', message: expect.stringMatching(/could not be loaded/) as string })
+      await check('startAndStop', 3)
+      await expect.poll(() => page.workers().length, { timeout: 20_000 }).toBe(0)
     } finally {
       await page.close()
       page = await open(isolated)
@@ -90,6 +94,31 @@ describe.skipIf(found === undefined)('browserHost in Chromium', () => {
     expect(await check('endWait')).toBe('woken')
   })
 
+  it('loses no wake while the page is hidden', async () => {
+    await check('beginWait')
+    const other = await browser.newPage()
+    try {
+      await other.bringToFront()
+      expect(await check('visibility')).toBe('hidden')
+      expect(await check('endWait')).toBe('woken')
+    } finally {
+      await other.close()
+      await page.bringToFront()
+    }
+  })
+
+  it('runs WebAssembly in its tasks where the page’s policy allows it', async () => {
+    const server = await serve({ wasm: true })
+    page = await open(server)
+    try {
+      expect(await check('wasm')).toBe(3000)
+    } finally {
+      await page.close()
+      await server.close()
+      page = await open(isolated)
+    }
+  })
+
   it('brings workers and memory back to where they were, after 100 starts and stops', async () => {
     const used = await check('startAndStop', 3)
     const heap = async (): Promise<number> => {
@@ -103,6 +132,6 @@ describe.skipIf(found === undefined)('browserHost in Chromium', () => {
     expect(await check('startAndStop', 100)).toBe(used)
     // 200 workers at a few KB each would show.
     expect((await heap()) - before).toBeLessThan(500_000)
-    expect(page.workers()).toHaveLength(0)
+    await expect.poll(() => page.workers().length, { timeout: 20_000 }).toBe(0)
   }, 180_000)
 })

@@ -14,6 +14,11 @@ interface Outcome {
   readonly error: string
 }
 
+/** Scenarios that start so many workers that a slow machine needs minutes. */
+const LONG_MS = 170_000
+/** Milliseconds after which a scenario is killed that takes longer than the others. */
+const LIMITS: Partial<Record<string, number>> = { starts: 250_000, 'thread-many': LONG_MS }
+
 function run(name: string, ...args: string[]): Promise<Outcome> {
   const file = fileURLToPath(new URL(`scenarios/${name}.mjs`, import.meta.url))
   return new Promise((resolve) => {
@@ -22,7 +27,7 @@ function run(name: string, ...args: string[]): Promise<Outcome> {
     let error = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (error += text))
-    const timer = setTimeout(() => child.kill('SIGKILL'), 50_000)
+    const timer = setTimeout(() => child.kill('SIGKILL'), LIMITS[name] ?? 50_000)
     child.on('close', (code, signal) => {
       clearTimeout(timer)
       resolve({ code, signal, out, error })
@@ -51,6 +56,8 @@ describe('an executor on Node', () => {
     ['crash', 'fails only what had started in a worker that died'],
     ['start', 'starts and grows, or says why not'],
     ['shutdown', 'settles everything and leaves no memory'],
+    ['idle', 'looks for work and sleeps as it is told to, and runs inline tasks'],
+    ['programs', 'runs skynet, a thread ring, chameneos, a merge sort, matrices, pipelines, a crawler, sleepers, many calls and timers'],
     ['stealing', 'spreads what workers spawn, while the main thread is blocked too'],
     ['urgency', 'runs urgent calls first, and limits how many wait'],
     ['lifecycle', 'shrinks, recycles, isolates and blocks in workers of their own'],
@@ -60,9 +67,26 @@ describe('an executor on Node', () => {
     ['overflow', 'takes more calls than it has slots'],
     ['large', 'carries large payloads'],
     ['transfer', 'hands over buffers and ports'],
+    ['addons', 'runs native addons in its tasks'],
+    ['unshared', 'runs tasks by messages where workers get no memory'],
+    ['stuck', 'reports workers that are stuck, and replaces them'],
+    ['leaks', 'tells what tasks leave behind, and releases their locks'],
+    ['observe', 'tells hooks and traces what it does'],
     ['kills', 'settles every call once while workers are killed'],
+    ['thread', 'runs threads: messages, requests, every way to receive, ends and deaths'],
+    ['thread-kills', 'settles every send, request and join once while threads are ended'],
   ])('%s: %s', async (name) => {
     const { code, signal, error } = await run(name)
+    expect({ code, signal, error }).toEqual({ code: 0, signal: null, error: '' })
+  })
+
+  it('leaves workers, handles, memory and heap as they were, after 100 starts and stops', async () => {
+    const { code, signal, error } = await run('starts')
+    expect({ code, signal, error }).toEqual({ code: 0, signal: null, error: '' })
+  }, 260_000)
+
+  it('thread-many: runs as many threads as there may be, in many cycles, with many requests', { timeout: LONG_MS + 10_000 }, async () => {
+    const { code, signal, error } = await run('thread-many')
     expect({ code, signal, error }).toEqual({ code: 0, signal: null, error: '' })
   })
 
@@ -71,6 +95,8 @@ describe('an executor on Node', () => {
     expect(await run('exit', 'pending')).toMatchObject({ code: 0, out: 'waiting\nlate\n' })
     expect(await run('exit', 'unref')).toMatchObject({ code: 0, out: 'waiting\n' })
     expect(await run('exit', 'detached')).toMatchObject({ code: 0, out: 'waiting\n' })
+    expect(await run('exit', 'thread')).toMatchObject({ code: 0, out: 'waiting\n1\n' })
+    expect(await run('exit', 'detached-thread')).toMatchObject({ code: 0, out: 'waiting\n' })
     expect(await run('exit', 'failed')).toMatchObject({ code: 1 })
   })
 

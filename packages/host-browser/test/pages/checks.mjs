@@ -12,6 +12,7 @@ import {
   waitOnAsync,
 } from '../../../heddle/dist/browser.js'
 
+import { code, PAGES } from '../../../../tests/conformance/suite/wasm.mjs'
 import { work } from './tasks.mjs'
 
 const describe = (error) => ({ code: error.code, name: error.name, message: error.message })
@@ -67,14 +68,25 @@ globalThis.checks = {
     worker.postMessage('close')
     return waiting
   },
+  /** A module's loop in two workers, on a word of the region that its memory is. */
+  async wasm() {
+    const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true })
+    const cell = new AtomicInt32({ region: Region.create({ buffer: memory.buffer }) })
+    const module = await WebAssembly.compile(code)
+    const executor = await Executor.start({ workers: 2 })
+    const call = () => executor.spawn(work.wasmAdd, [{ module, memory, at: cell.valueAt, times: 1000 }], { transfer: [] }).joinAsync()
+    await Promise.all([call(), call(), call()])
+    await executor.shutdown()
+    return cell.load()
+  },
   async startAndStop(times) {
-    const region = Region.create({ bytes: 4 << 20 })
+    const region = capabilities().sharedMemory ? Region.create({ bytes: 4 << 20 }) : undefined
     for (let i = 0; i < times; i++) {
-      const executor = await Executor.start({ workers: 1, region })
+      const executor = await Executor.start({ workers: 1, ...(region !== undefined && { region }) })
       await executor.run(work.add, i, 1)
       await executor.shutdown()
     }
-    return region.stats().used
+    return region?.stats().used ?? null
   },
   /** Begins a wait that a worker ends a little later. */
   async beginWait() {
@@ -88,5 +100,6 @@ globalThis.checks = {
     await sleepAsync(1)
   },
   endWait: () => globalThis.waiting,
+  visibility: () => document.visibilityState,
 }
 console.log('heddle ready')

@@ -1,5 +1,6 @@
 // Programs that never shut their executor down.
 import { Executor, nodeHost, work } from './scenario.mjs'
+import { work as threads } from './thread-tasks.mjs'
 
 const executor = await Executor.start({ host: nodeHost, workers: 2 })
 await executor.run(work.add, 1, 2)
@@ -19,6 +20,18 @@ const programs = {
   detached() {
     executor.spawn(work.later, ['late', 5000]).detach()
     console.log('waiting')
+  },
+  async thread() {
+    const thread = await executor.thread(threads.sumLater)
+    void thread.joinAsync().then(console.log)
+    console.log('waiting')
+    thread.send(1)
+    thread.close()
+  },
+  async 'detached-thread'() {
+    const thread = await executor.thread(threads.echo)
+    console.log(await thread.request('waiting'))
+    thread.detach()
   },
   failed() {
     void executor.run(work.fail, 'nobody handles this')

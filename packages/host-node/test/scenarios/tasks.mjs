@@ -2,7 +2,7 @@
 import { threadId } from 'node:worker_threads'
 import { AtomicInt32, registerErrorClass } from '@heddle/atomics'
 import { currentTask, Executor, tasks } from '@heddle/executor'
-import { sleepFiber } from '@heddle/park'
+import { sleepAsync, sleepFiber } from '@heddle/park'
 import { safepoint } from '@heddle/scheduler'
 
 export class LimitError extends Error {
@@ -121,6 +121,27 @@ export const work = tasks(import.meta.url, {
   // Counts itself, and never ends.
   hang(started) {
     started?.add(1)
+    for (;;);
+  },
+  // What they leave behind.
+  locks(mutex) {
+    mutex.lock()
+  },
+  *locksInFiber(mutex) {
+    yield* mutex.lockFiber()
+  },
+  locksAndReleases(mutex) {
+    mutex.lock().release()
+  },
+  listens(token) {
+    token.onCancel(() => undefined)
+  },
+  async dozes() {
+    void sleepAsync(60_000, { ref: false })
+    await sleepAsync(1)
+  },
+  async hangLater() {
+    await sleep(1)
     for (;;);
   },
   // Ends only by being cancelled.
