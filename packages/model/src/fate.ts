@@ -7,6 +7,9 @@
  * Invariants I1 A waiter is in its queue and in its thread exactly until `wake` or `bury`.
  *            I2 An actor's event depends on the word's queue, on the clock, and on `cellOf(thread)`, which is written whenever
  *               something else may happen to the thread.
+ *            I3 Who ends a wait takes the actor's event away, and with it what the event would have depended on: no race would show that
+ *               another event should come first, the actor's second, and the end of the wait last. So the end of a wait with a time limit
+ *               writes `closings` of its thread, and what the clock tells or the order of deaths depends on reads them.
  */
 import type { Lanes } from './lanes.js'
 import { Cell } from './memory.js'
@@ -36,6 +39,7 @@ export class Fate {
   private passed = 0
   private buried: Death[] = []
   private readonly cells: Cell[] = []
+  private readonly closings: Cell[] = []
   private deathCell = new Cell('deaths', 1)
   private clockCell = new Cell('the clock', 1)
   private readonly turnClocks = new WeakMap<object, { clock: readonly number[]; hb: readonly number[] }>()
@@ -49,12 +53,15 @@ export class Fate {
   /** Starts an execution with so many threads. */
   begin(count: number, execution: number): void {
     if (this.cells.length !== count) {
-      this.cells.length = 0
-      for (let i = 0; i < count; i++) this.cells.push(new Cell(`what may happen to thread ${i}`, count))
+      this.cells.length = this.closings.length = 0
+      for (let i = 0; i < count; i++) {
+        this.cells.push(new Cell(`what may happen to thread ${i}`, count))
+        this.closings.push(new Cell(`what can't happen to thread ${i} any more`, count))
+      }
       this.deathCell = new Cell('deaths', count)
       this.clockCell = new Cell('the clock', count)
     }
-    for (const cell of [this.deathCell, this.clockCell, ...this.cells]) cell.in(execution)
+    for (const cell of [this.deathCell, this.clockCell, ...this.cells, ...this.closings]) cell.in(execution)
     this.deaths = 0
     this.passed = 0
     this.buried = []
@@ -106,7 +113,7 @@ export class Fate {
         if (!forced) thread.early++
         search.order(waiter.clock)
         machine.clock = Math.max(machine.clock, waiter.deadline)
-        search.touch(this.clockCell, true)
+        this.touchClock(true)
         machine.tracer?.(thread, 'timeout', waiter.queue?.label ?? '', 'timed-out', '')
         this.wake(waiter, 'timed-out', null)
       })
@@ -136,14 +143,17 @@ export class Fate {
         })
       }
     }
-    search.touch(this.cellOf(thread), true)
     happenings[happenings.length > 1 ? search.choose(happenings.length) : 0]!()
+    // Afterwards: what the event comes after (what began the wait) is no race.
+    search.touch(this.cellOf(thread), true)
   }
 
   /** Adds a waiter to its thread. */
   expect(waiter: Waiter): void {
     const { thread, queue } = waiter
     const { machine } = this
+    // Its deadline was reckoned from the clock.
+    if (this.clockMatters && waiter.deadline < Infinity && !thread.preparing) this.touchClock(false)
     if (queue !== null) {
       machine.isVisible(thread, queue, true)
       // A deadline that may pass early is somebody else who touches the queue.
@@ -165,6 +175,7 @@ export class Fate {
   wake(waiter: Waiter, outcome: 'ok' | 'timed-out', by: Thread | null): void {
     const { thread, queue } = waiter
     const { search } = this.machine
+    this.foreclose(waiter)
     if (queue !== null) {
       search.touch(queue, true)
       remove(queue.waiters, waiter)
@@ -213,7 +224,7 @@ export class Fate {
   clear(thread: Thread, id: number): void {
     this.machine.search.touch(this.cellOf(thread), true)
     const at = thread.pending.findIndex((waiter) => waiter.id === id && waiter.queue === null)
-    if (at >= 0) thread.pending.splice(at, 1)
+    if (at >= 0) this.foreclose(thread.pending.splice(at, 1)[0]!)
     const turn = thread.turns.findIndex((entry) => entry[0] === id)
     if (turn >= 0) thread.turns.splice(turn, 1)
   }
@@ -221,6 +232,16 @@ export class Fate {
   /** The running thread reads or changes the virtual clock. */
   touchClock(write: boolean): void {
     this.machine.search.touch(this.clockCell, write)
+    this.touchClosings()
+  }
+
+  private touchClosings(): void {
+    for (const cell of this.closings) this.machine.search.touch(cell, false)
+  }
+
+  /** A wait ends, or a timer is taken back: what could have happened to its thread can't any more. */
+  private foreclose({ thread, deadline }: Waiter): void {
+    if ((this.maxEarly > 0 && deadline < Infinity) || this.maxDeaths > 1) this.machine.search.touch(this.closings[thread.id]!, true)
   }
 
   /** Whether the order of clock readings and deadlines matters to the search. */
@@ -318,7 +339,10 @@ export class Fate {
     const { search } = this.machine
     this.deaths++
     thread.declaredDead = true
-    if (this.maxDeaths > 1) search.touch(this.deathCell, true)
+    if (this.maxDeaths > 1) {
+      search.touch(this.deathCell, true)
+      this.touchClosings()
+    }
     this.buried.push({ thread, clock: search.current!.clock, hb: thread.hb.slice() })
     thread.hb[thread.id]!++
   }
@@ -326,6 +350,7 @@ export class Fate {
   bury(thread: Thread): void {
     this.declareDead(thread)
     for (const waiter of waitersOf(thread)) {
+      this.foreclose(waiter)
       if (waiter.queue === null) continue
       this.machine.search.touch(waiter.queue, true)
       remove(waiter.queue.waiters, waiter)

@@ -1,4 +1,5 @@
 /** The globals that code under check may use, swapped while a check runs. */
+import { platformThreadNumber } from '@heddle/atomics/internal'
 import type { ModelledOps } from './modelled-ops.js'
 import { nativeSharedArrayBuffer } from './native.js'
 
@@ -14,6 +15,8 @@ export function swapGlobals(ops: ModelledOps, atomics: object): () => void {
     setTimeout: (callback: () => void, milliseconds = 0) => ops.setTimer(callback, milliseconds),
     clearTimeout: (id: number) => ops.clearTimer(id),
   }
+  // What this loads on its first call makes a shared buffer: not as a step of the thread that asks first.
+  platformThreadNumber()
   const scope = globalThis as unknown as Record<string, Any | undefined>
   const former = ['Atomics', 'SharedArrayBuffer', ...Object.keys(modelled)].map(
     (name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)] as const,

@@ -18,7 +18,8 @@ import { Lanes } from './lanes.js'
 import { type BufferCells, Buffers, Cell, Memory } from './memory.js'
 import { TURN } from './codes.js'
 import { describe } from './native.js'
-import { Diverged, Random, type Search } from './search.js'
+import { Random } from './random.js'
+import { Diverged, type Search } from './search.js'
 import { DEAD, DONE, LOOPING, NEW, PENDING, READS, READY, SPINNING, type SpawnOptions, SUSPENDED, Thread, type Watched } from './thread.js'
 import type { FindingKind, ModelOptions } from './types.js'
 
@@ -123,7 +124,9 @@ export class Machine {
     for (const { run, options } of this.spawning) {
       const id = this.threads.length
       const thread = new Thread(id, options.name ?? String.fromCharCode(65 + id), run, options, count)
-      if (options.twins !== undefined) thread.elder = this.threads.findLast((other) => other.options.twins === options.twins) ?? null
+      const { twins, reaper = false } = options
+      if (twins !== undefined || reaper)
+        thread.elder = this.threads.findLast(({ options: other }) => (reaper ? other.reaper === true : other.twins === twins)) ?? null
       this.threads.push(thread)
     }
     this.search.start()

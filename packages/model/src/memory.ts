@@ -10,7 +10,7 @@
  *            I2 Fields under "for the whole check" only ever grow (false → true); a growth that would have made an earlier
  *               operation a scheduling point starts the search anew.
  */
-import type { Node } from './search.js'
+import type { Node } from './node.js'
 import { nativeSharedArrayBuffer } from './native.js'
 import type { Thread } from './thread.js'
 import type { Waiter } from './thread.js'

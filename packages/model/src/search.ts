@@ -10,19 +10,28 @@
  *            I2 `done` ⊆ `backtrack`; the subtree of a thread in `done` has been explored completely (within the bound).
  *            I3 A thread in `asleep` has been explored from an ancestor and nothing dependent on its event has happened since.
  *            I4 A timeout, spurious wake or death of a waiting thread need not come in an execution, so no race would reveal it:
- *               it is tried wherever it is possible and not asleep. It costs no preemption, so it may sleep under a bound too.
- * Rejected   Other sleep sets under a bound: the sleeping thread's subtree may have been cut by the bound where this one would not be.
+ *               it is tried wherever it is possible and not asleep. It costs no preemption, so it may sleep under a bound too (B3).
+ * Bound      Why the reduction loses nothing that is within the bound. Coons et al. show it for backtrack points of two kinds: where a race
+ *            says so, and where the turn of the thread that is interrupted there began (a turn: what one thread does without a switch
+ *            that costs something). Trying the other thread there costs no preemption that the reversed execution had not spent, so what
+ *            can be had only by a switch that the bound cuts is reached in another way, if it is within the bound at all. What is ours:
+ *            B1 What happens to a thread (a timeout, a death) is no switch: the thread that ran before it goes on after it at no cost. So it
+ *               ends no turn, and the way back to a turn's beginning leads through it; if it is itself one side of a race, the turn is
+ *               that of the thread that it came into.
+ *            B2 As the other side of a race it is tried in place, at no cost, and the turn's beginning is not needed.
+ *            B3 What sleeps at a point has been tried before: all that starts with it from here is an order of what was explored
+ *               there, with as many preemptions. Not so where something comes before it that it depends on: that thread
+ *               may have been cut there by the bound, and not here. So where a race asks for a sleeper, those
+ *               are tried of which it came after something (Flanagan and Godefroid's E without the sleeper).
+ *            `test/bodies.model.test.ts` and `test/soundness.model.test.ts` compare with searches that leave nothing out within the same bound.
  */
 import { mix } from './lanes.js'
 import type { Cell } from './memory.js'
-import { type Accesses, type Known, NOTHING, StateCache, union, withEvent } from './state-cache.js'
+import { join } from './native.js'
+import { cost, dependent, happens, isFree, Node } from './node.js'
+import { Random } from './random.js'
+import { type Accesses, StateCache, union, withEvent } from './state-cache.js'
 import type { Thread } from './thread.js'
-
-/** An event's accesses: cells, and whether each was written. */
-interface Footprint {
-  cells: Cell[]
-  writes: boolean[]
-}
 
 /** A thread goes on until it has done so many operations; 0: something happens to it while it waits. */
 export interface Segment {
@@ -36,55 +45,7 @@ export interface Schedule {
   readonly choices: readonly number[]
 }
 
-export class Node {
-  // A choice: `value` of `options`; options is 0 for a scheduling node.
-  options = 0
-  value = 0
-
-  // The state before the event, as bit masks of actors.
-  run = 0
-  environment = 0
-  previous = -1
-  preemptions = 0
-  backtrack = 0
-  done = 0
-  asleep = 0
-  /** Nobody could go on: all that may happen here is tried, and nothing that slept before or was tried here is asleep behind it. */
-  forced = false
-  asleepFootprints: (Footprint | null)[] = []
-
-  // The event. The actor is a thread, or (from the number of threads on) what may happen to one.
-  thread = -1
-  index = 0
-  clock: number[] = []
-  before: number[] = []
-  footprint: Footprint = { cells: [], writes: [] }
-  /** Its accesses are still to be recorded. */
-  open = true
-  /** Operations that the thread of the node before had done when this node was reached. */
-  left = 0
-  races: Node[] = []
-  /** The state before the event, in the cache, and what all that was explored from it did. */
-  known: Known | undefined = undefined
-  below: Accesses = NOTHING
-  starters = 0
-}
-
 export type Strategy = 'dpor' | 'full' | 'random' | 'pct' | 'replay'
-
-/** Small, fast, seeded: for schedules only. mulberry32. */
-export class Random {
-  constructor(private state: number) {}
-  next(): number {
-    this.state = (this.state + 0x6d2b79f5) | 0
-    let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return (t ^ (t >>> 14)) >>> 0
-  }
-  below(n: number): number {
-    return this.next() % n
-  }
-}
 
 const bitCount = (mask: number): number => {
   let n = 0
@@ -244,7 +205,7 @@ export class Search {
     node.forced = forced
     const parent = this.current
     if (parent !== null) {
-      node.preemptions = parent.preemptions + this.cost(parent, parent.thread)
+      node.preemptions = parent.preemptions + cost(parent, parent.thread)
       if (this.strategy === 'dpor' && !forced && !parent.forced) this.inheritSleep(node, parent)
     }
     const all = run | environment
@@ -360,11 +321,6 @@ export class Search {
     }
   }
 
-  /** Whether choosing `thread` at `node` preempts one that could go on. */
-  private cost(node: Node, thread: number): number {
-    return thread !== node.previous && node.previous >= 0 && ((node.run >> node.previous) & 1) === 1 && ((node.run >> thread) & 1) === 1 ? 1 : 0
-  }
-
   private byDefault(node: Node, mask: number): number {
     const { run, previous } = node
     const ready = mask & run
@@ -450,7 +406,7 @@ export class Search {
     node.races = []
     for (const earlier of races) {
       if (this.sleeping) this.addSource(earlier, node)
-      else this.addBounded(earlier, node.thread)
+      else this.addBounded(earlier, node.thread, node)
     }
   }
 
@@ -478,35 +434,54 @@ export class Search {
   }
 
   /**
-   * The thread is tried before `earlier`, and at the last point before that where it costs no more than what was done there: where
-   * nobody could go on anyway, or where another thread took over.
+   * The actor is tried before `earlier`, and at the last point before that where it costs no more than what was done there: where
+   * nobody could go on anyway, or where another thread took over. If it sleeps there, what starts with it has been explored, but not what
+   * comes before it and depends on it (B3): those actors of which it came after something are tried. Without `later`, the event itself: all.
    */
-  private addBounded(earlier: Node, thread: number): void {
-    this.addThread(earlier, thread)
-    if (this.bound === Infinity || isFree(earlier) || earlier.thread !== earlier.previous) return
-    let at = this.depth - 1
-    while (this.nodes[at] !== earlier) at--
-    earlier.starters |= 1 << thread
-    this.addStart(at, earlier.thread, thread)
+  private addBounded(earlier: Node, actor: number, later?: Node): void {
+    if (((earlier.asleep >> actor) & 1) === 0) return this.addWithStart(earlier, actor)
+    const all = earlier.run | earlier.environment
+    let others = all & ~earlier.asleep
+    if (later !== undefined) {
+      let before = 0
+      for (let i = this.depth - 1; this.nodes[i] !== earlier; i--) {
+        const node = this.nodes[i]!
+        const isBetween =
+          node.options === 0 && node !== later && node.clock[earlier.thread]! < earlier.index && later.clock[node.thread]! >= node.index
+        if (isBetween) before |= 1 << node.thread
+      }
+      if (before === 0 || (before & all) !== 0) others = before & all
+    }
+    for (let rest = others; rest !== 0; rest &= rest - 1) this.addWithStart(earlier, lowest(rest))
   }
 
-  /** Tries `thread` where the time of `runner`, who ran up to the node at this place, began. */
-  private addStart(at: number, runner: number, thread: number): void {
+  private addWithStart(earlier: Node, actor: number): void {
+    this.addActor(earlier, actor)
+    const isCheap = isFree(earlier) || (earlier.thread !== earlier.previous && !happens(earlier)) || ((earlier.environment >> actor) & 1) === 1
+    if (this.bound === Infinity || isCheap) return
+    let at = this.depth - 1
+    while (this.nodes[at] !== earlier) at--
+    earlier.starters |= 1 << actor
+    this.addStart(at, earlier.previous, actor)
+  }
+
+  /** Tries the actor where the time of `runner`, who ran up to the node at this place, began. */
+  private addStart(at: number, runner: number, actor: number): void {
     let start: Node | null = null
     while (at-- > 0) {
       const node = this.nodes[at]!
       if (node.options !== 0) continue
-      if (node.thread !== runner) break
+      if (node.thread !== runner && (node.previous !== runner || isFree(node) || !happens(node))) break
       start = node
       if (isFree(node)) break
-      node.starters |= 1 << thread
+      node.starters |= 1 << actor
     }
-    if (start !== null) this.addThread(start, thread)
+    if (start !== null) this.addActor(start, actor)
   }
 
-  private addThread(node: Node, thread: number): void {
+  private addActor(node: Node, actor: number): void {
     const all = node.run | node.environment
-    node.backtrack |= (all >> thread) & 1 ? 1 << thread : all
+    node.backtrack |= (all >> actor) & 1 ? 1 << actor : all
   }
 
   /** Goes to the next execution of the search; false when there is none. */
@@ -543,7 +518,7 @@ export class Search {
     if (this.strategy === 'dpor') node.asleepFootprints[node.thread] = node.footprint
     for (let rest = node.backtrack & ~node.done & ~node.asleep; rest !== 0; rest &= rest - 1) {
       const id = lowest(rest)
-      if (node.preemptions + this.cost(node, id) > this.bound) {
+      if (node.preemptions + cost(node, id) > this.bound) {
         this.bounded = true
         continue
       }
@@ -577,20 +552,4 @@ export class Search {
     while (choices.length > 0 && choices[choices.length - 1] === 0) choices.pop()
     return { segments, choices }
   }
-}
-
-/** Whether switching threads here is no preemption. */
-function isFree({ run, previous }: Node): boolean {
-  return previous < 0 || ((run >> previous) & 1) === 0
-}
-
-function join(into: number[], from: readonly number[]): void {
-  for (let i = 0; i < into.length; i++) if (from[i]! > into[i]!) into[i] = from[i]!
-}
-
-function dependent(a: Footprint, b: Footprint): boolean {
-  for (let i = 0; i < a.cells.length; i++) {
-    for (let j = 0; j < b.cells.length; j++) if (a.cells[i] === b.cells[j] && (a.writes[i]! || b.writes[j]!)) return true
-  }
-  return false
 }

@@ -44,8 +44,17 @@ function body(code: readonly Operation[][], chooses = false, reaper = false) {
     const handles = code.map((operations, me) =>
       spawn(() => {
         const seen: unknown[] = []
+        let passes = true
         for (const [kind, word, a, b] of operations) {
-          if (kind === 'load') seen.push(load(words, word))
+          if (!passes) {
+            passes = true
+            continue
+          }
+          // What was seen last decides whether the next one is done.
+          if (kind === 'unless') passes = seen.at(-1) === undefined || seen.at(-1) === 0 || seen.at(-1) === 'ok'
+          else if (kind === 'provided') passes = seen.at(-1) !== 0 && seen.at(-1) !== 'ok'
+          else if (kind === 'timer') setTimeout(() => undefined, 10)
+          else if (kind === 'load') seen.push(load(words, word))
           else if (kind === 'store') store(words, word, b)
           else if (kind === 'add') seen.push(add(words, word, b))
           else if (kind === 'sub') sub(words, word, a)
@@ -125,7 +134,7 @@ function compare(code: Operation[][], options: ModelOptions): { full: number; re
   return { full: all(whole), reduced: all(reduced), remembered: all(remembered) }
 }
 
-const PROGRAMS = full ? 200 : 20
+const PROGRAMS = full ? 100 : 20
 const atomics = ['load', 'load', 'store', 'add', 'cas', 'if', 'sub']
 const waits = ['load', 'store', 'wait', 'notify', 'if', 'add']
 
@@ -164,6 +173,15 @@ for (const preemptions of [Infinity, 0, 1, 2]) {
     ['values without races', [...waits, ...atomics], 2, 4, { races: false }],
     ['values without races, three threads', ['cas', 'store', 'load', 'wait', 'notify'], 3, 2, { races: false, timeouts: true }],
     ['choices', [...atomics, 'choose'], 2, 3, {}],
+    ['what was seen decides', ['load', 'store', 'cas', 'add', 'unless', 'provided'], 3, 4, {}],
+    [
+      'what was seen decides, time limits',
+      ['load', 'store', 'wait', 'notify', 'now', 'timer', 'unless', 'provided'],
+      3,
+      3,
+      { timeouts: true, races: false },
+    ],
+    ['what was seen decides, deaths', ['load', 'add', 'wait', 'notify', 'unless', 'provided'], 2, 4, { deaths: true, timeouts: 1 }],
   ] as [string, string[], number, number, ModelOptions][]) {
     test(`neither the reduction nor the state cache loses an outcome: ${title}, preemptions ${preemptions}`, () => {
       let all = 0
