@@ -1,9 +1,5 @@
-/** What the pools of the executor suite run, in the form that each asks for. */
+/** The same as tasks of heddle's. */
 import { tasks } from '@heddle/executor'
+import { echo, work } from './plain-calls.worker.js'
 
-export const calls = tasks(import.meta.url, { echo: <T>(value: T): T => value })
-
-/** Piscina runs a module's default export. */
-export default function echo<T>(value: T): T {
-  return value
-}
+export const calls = tasks(import.meta.url, { echo, work, nothing: () => undefined })

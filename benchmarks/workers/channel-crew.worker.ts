@@ -7,7 +7,7 @@ import { AudioWriter, RingBuffer } from 'ringbuf.js'
 
 /** What it is given. */
 export interface CrewData {
-  role: 'send' | 'receive' | 'echo' | 'feed' | 'bytes' | 'post' | 'batch' | 'ringbuf'
+  role: 'send' | 'receive' | 'echo' | 'feed' | 'bytes' | 'post' | 'batch' | 'ringbuf' | 'bare-batch'
   mode?: 'thread' | 'promise' | 'fiber'
   number: number
   of: number
@@ -135,6 +135,22 @@ function fillingRingbuf(): Part {
   }
 }
 
+/** The floor of batches: a ring of 1024 numbers, 256 at once; whole batches only. */
+function fillingBare(): Part {
+  const ring = new Int32Array(buffer)
+  const values = new Int32Array(256).fill(1)
+  return (count) => {
+    let tail = Atomics.load(ring, 16)
+    for (let left = count; left > 0; left -= 256) {
+      while (((tail - Atomics.load(ring, 0)) | 0) > 1024 - 256);
+      ring.set(values, 32 + (tail & 1023))
+      tail = (tail + 256) | 0
+      Atomics.store(ring, 16, tail)
+    }
+    return 0
+  }
+}
+
 const part = {
   send: sending,
   receive: receiving,
@@ -144,6 +160,7 @@ const part = {
   post: takingPosts,
   batch: batching,
   ringbuf: fillingRingbuf,
+  'bare-batch': fillingBare,
 }[role]()
 parentPort!.postMessage('ready')
 try {

@@ -7,6 +7,7 @@ import { AudioReader, RingBuffer } from 'ringbuf.js'
 import { goContender } from '../../src/go.js'
 import { type Case, type Contender, contender, expectEqual } from '../../src/suite.js'
 import { Crew } from './crew.js'
+import { type RivalChannel, rivalChannel } from './rival.js'
 
 const CAPACITY = 1024
 
@@ -50,7 +51,8 @@ const pingPong: Case = {
   name: 'there and back, hand to hand, two threads',
   unit: 'round trip',
   isolation: 'process',
-  iterations: 5000,
+  // Enough that most of them run compiled: a fresh process takes some 20,000 round trips for that.
+  iterations: 50_000,
   contenders: [
     ...[0, 1].map((capacity) =>
       contender<{ crew: Crew; tx: Sender<number>; rx: Receiver<number> }, number>({
@@ -163,11 +165,16 @@ function ofBytes(size: number, iterations: number): Case {
 }
 
 const BATCH = 256
+const BARE_BATCHES = 'bare ring: TypedArray.set, one store for a batch'
+/** Word indexes of the bare ring: how many were received at 0, how many were sent, the numbers. */
+const BARE_TAIL = 16
+const BARE_DATA = 32
 const batches: Case = {
   name: 'batches of 256 numbers, two threads',
   unit: 'number',
   isolation: 'process',
   iterations: 256_000,
+  floor: BARE_BATCHES,
   contenders: [
     ...(
       [
@@ -201,6 +208,36 @@ const batches: Case = {
         teardown: dismiss,
       }),
     ),
+    contender<{ crew: Crew; ring: Int32Array }, number>({
+      name: BARE_BATCHES,
+      setup: async () => {
+        const crew = new Crew()
+        const buffer = new SharedArrayBuffer((BARE_DATA + CAPACITY) * 4)
+        await crew.hire({ role: 'bare-batch' }, [], 0, 1, buffer)
+        return { crew, ring: new Int32Array(buffer) }
+      },
+      run: ({ crew, ring }, n) => {
+        crew.begin(() => n)
+        const into = new Int32Array(BATCH)
+        let head = Atomics.load(ring, 0)
+        // Whole batches: what is over does not count.
+        const over = -n & (BATCH - 1)
+        const end = (head + n + over) | 0
+        let sum = -over
+        while (head !== end) {
+          if (Atomics.load(ring, BARE_TAIL) === head) continue
+          const at = BARE_DATA + (head & (CAPACITY - 1))
+          into.set(ring.subarray(at, at + BATCH))
+          head = (head + BATCH) | 0
+          Atomics.store(ring, 0, head)
+          for (let i = 0; i < BATCH; i++) sum = (sum + into[i]!) | 0
+        }
+        crew.end()
+        return sum
+      },
+      check: (sum, n) => expectEqual(sum, n, 'sum'),
+      teardown: dismiss,
+    }),
     contender<{ crew: Crew; reader: AudioReader }, number>({
       name: 'ringbuf.js',
       setup: async () => {
@@ -225,6 +262,42 @@ const batches: Case = {
       },
       check: (sum, n) => expectEqual(sum, n, 'sum'),
       teardown: dismiss,
+    }),
+  ],
+}
+
+/** Apart from the others: it replaces globals. */
+const rival: Case = {
+  name: 'send + receive on one thread, beside multithreading',
+  unit: 'message',
+  isolation: 'process',
+  iterations: 1000,
+  contenders: [
+    contender<[Sender<number>, Receiver<number>], number>({
+      name: 'channel',
+      setup: () => channel({ capacity: CAPACITY, codec: i32, region: Region.create({ bytes: 1 << 20 }) }),
+      run: ([tx, rx], n) => {
+        let sum = 0
+        for (let i = 0; i < n; i++) {
+          tx.send(i)
+          sum = (sum + rx.recv()) & 0x7fffffff
+        }
+        return sum
+      },
+      check: (sum, n) => expectEqual(sum, sumBelow(n), 'sum'),
+    }),
+    contender<RivalChannel, number>({
+      name: 'multithreading, blockingSend + blockingRecv',
+      setup: () => rivalChannel(CAPACITY),
+      run: ([tx, rx], n) => {
+        let sum = 0
+        for (let i = 0; i < n; i++) {
+          tx.blockingSend(i)
+          sum = (sum + rx.blockingRecv().value!) & 0x7fffffff
+        }
+        return sum
+      },
+      check: (sum, n) => expectEqual(sum, sumBelow(n), 'sum'),
     }),
   ],
 }
@@ -259,4 +332,14 @@ const mixed: Case = {
   ],
 }
 
-export const crews: Case[] = [...crowds, pingPong, ...selects, ofBytes(16, 20_000), ofBytes(1024, 10_000), ofBytes(1 << 20, 50), batches, mixed]
+export const crews: Case[] = [
+  ...crowds,
+  pingPong,
+  ...selects,
+  ofBytes(16, 20_000),
+  ofBytes(1024, 10_000),
+  ofBytes(1 << 20, 50),
+  batches,
+  mixed,
+  rival,
+]

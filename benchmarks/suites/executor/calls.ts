@@ -1,19 +1,23 @@
-/** Calls from one thread to a pool of one worker: many in flight, and one after the other. */
+/** Calls from one thread to a pool of one worker, many in flight and one after the other; and to one of two workers that compute. */
 import { type Case, contender, expectEqual } from '../../src/suite.js'
-import { type Pool, pools } from './pools.js'
+import { work } from '../../workers/plain-calls.worker.js'
+import { type Pool, pools, type Start, startLocal, unavailable } from './pools.js'
 
 const IN_FLIGHT = 1000
 
-/** Calls `n` times with at most IN_FLIGHT calls open; counts the right answers. */
-async function flood(pool: Pool, n: number, value: unknown, isRight: (answer: unknown) => boolean): Promise<number> {
+/** Calls `n` times with at most `inFlight` calls open; counts the right answers. */
+async function flood(pool: Pool, n: number, value: unknown, isRight: (answer: unknown) => boolean, inFlight: number): Promise<number> {
   let left = n
   let right = 0
   const one = async (): Promise<void> => {
     while (left-- > 0) if (isRight(await pool.call(value))) right++
   }
-  await Promise.all(Array.from({ length: IN_FLIGHT }, one))
+  await Promise.all(Array.from({ length: inFlight }, one))
   return right
 }
+
+/** Heddle without workers is what the pool costs less the threads: no rival. */
+const withLocal: Readonly<Record<string, Start>> = { ...pools, 'heddle, workers: 0': startLocal }
 
 const checkCount = (right: number, n: number): void => expectEqual(right, n, 'number of answers')
 
@@ -22,31 +26,35 @@ interface Load {
   value: unknown
   isRight: (answer: unknown) => boolean
   iterations: number
-  /** Most ns for one call of heddle. */
-  ns: number
+  /** Most ns for one call of heddle; none for what has no target. */
+  ns?: number
+  /** Calls that are open at one time. */
+  inFlight?: number
 }
 
-function flooded({ name, value, isRight, iterations, ns }: Load): Case {
+function flooded({ name, value, isRight, iterations, ns, inFlight = IN_FLIGHT }: Load): Case {
   return {
-    name: `${name}, ${IN_FLIGHT} in flight`,
+    name: `${name}, ${inFlight} in flight`,
     unit: 'call',
     isolation: 'process',
     iterations,
     floor: 'piscina',
-    contenders: Object.entries(pools).map(([pool, start]) =>
+    contenders: Object.entries(withLocal).map(([pool, start]) =>
       contender({
         name: pool,
-        ...(pool === 'heddle' && { target: { ns } }),
-        setup: start,
-        run: (state: Pool, n) => flood(state, n, value, isRight),
+        unavailable: () => unavailable(pool),
+        ...(pool === 'heddle' && ns !== undefined && { target: { ns } }),
+        setup: () => start('echo', 1),
+        run: (state: Pool, n) => flood(state, n, value, isRight, inFlight),
         check: checkCount,
-        teardown: (state) => state.end(),
+        teardown: async (state) => void (await state.end()),
       }),
     ),
   }
 }
 
 const text = 'x'.repeat(1024)
+const megabyte = new Uint8Array(1 << 20).fill(7)
 
 export const floods: readonly Case[] = [
   flooded({ name: 'trivial task', value: 1, isRight: (answer) => answer === 1, iterations: 10_000, ns: 333 }),
@@ -58,6 +66,13 @@ export const floods: readonly Case[] = [
     ns: 2000,
   }),
   flooded({ name: '1 KB string', value: text, isRight: (answer) => answer === text, iterations: 10_000, ns: 1250 }),
+  flooded({
+    name: '1 MB buffer',
+    value: megabyte,
+    isRight: (answer) => (answer as Uint8Array).length === megabyte.length && (answer as Uint8Array)[megabyte.length - 1] === 7,
+    iterations: 16,
+    inFlight: 4,
+  }),
 ]
 
 export const oneByOne: Case = {
@@ -66,18 +81,54 @@ export const oneByOne: Case = {
   isolation: 'process',
   iterations: 2000,
   floor: 'piscina',
-  contenders: Object.entries(pools).map(([pool, start]) =>
+  contenders: Object.entries(withLocal).map(([pool, start]) =>
     contender({
       name: pool,
+      unavailable: () => unavailable(pool),
       ...(pool === 'heddle' && { target: { ns: 1000 } }),
-      setup: start,
+      setup: () => start('echo', 1),
       run: async (state: Pool, n) => {
         let right = 0
         for (let i = 0; i < n; i++) if ((await state.call(i)) === i) right++
         return right
       },
       check: checkCount,
-      teardown: (state) => state.end(),
+      teardown: async (state) => void (await state.end()),
     }),
   ),
+}
+
+/** Rounds that take about 1 ms. */
+const ROUNDS = 900_000
+const EXPECTED = work(ROUNDS)
+
+/** CPU-bound work: two workers against the calling thread alone. */
+export const scaling: Case = {
+  name: 'tasks of 1 ms, 2 workers',
+  unit: 'task',
+  isolation: 'process',
+  iterations: 60,
+  floor: 'one thread',
+  contenders: [
+    contender({
+      name: 'one thread',
+      run: (_, n) => {
+        let right = 0
+        for (let i = 0; i < n; i++) if (work(ROUNDS) === EXPECTED) right++
+        return right
+      },
+      check: checkCount,
+    }),
+    ...Object.entries(pools).map(([pool, start]) =>
+      contender({
+        name: pool,
+        unavailable: () => unavailable(pool),
+        ...(pool === 'heddle' && { target: { ratio: 1 / 1.9 } }),
+        setup: () => start('work', 2),
+        run: (state: Pool, n) => flood(state, n, ROUNDS, (answer) => answer === EXPECTED, n),
+        check: checkCount,
+        teardown: async (state) => void (await state.end()),
+      }),
+    ),
+  ],
 }

@@ -1,0 +1,6 @@
+import { parentPort } from 'node:worker_threads'
+import { expose } from 'comlink/dist/esm/comlink.mjs'
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
+import { echo, work } from './plain-calls.worker.js'
+
+expose({ echo, work }, nodeEndpoint(parentPort!))
