@@ -25,6 +25,11 @@ export default {
       entry: ['runners/*.mjs', 'liveness/program.mjs', 'suite/*.mjs', '*.mjs', '*.test.ts'],
       project: ['**/*.{ts,mjs}'],
     },
+    'tests/bundlers': {
+      // `heddle` and `pixels` are put beside the fixtures when they are built.
+      entry: ['*.test.ts'],
+      project: ['*.ts'],
+    },
     litmus: { entry: ['**/*.test.ts', 'fixtures/*.worker.ts'], project: ['**/*.ts'] },
     benchmarks: { entry: ['**/*.{ts,mjs}'], project: ['**/*.{ts,mjs}'] },
     examples: { entry: ['**/*.{ts,mjs}'], project: ['**/*.{ts,mjs}'] },

@@ -1,7 +1,7 @@
 /**
  * Runs every model of every package at its full size, and prints what each covered and what the reduction saves:
- * `npm run model [-- vitest arguments]`. `--from file` runs nothing and takes what `HEDDLE_MODEL_REPORT=file` has collected. `--short` takes the sizes that run with the tests; `--write` puts the tables into
- * packages/model/MODELS.md.
+ * `npm run model [-- vitest arguments]`. `--from file` runs nothing and takes what `HEDDLE_MODEL_REPORT=file` has collected. `--short` takes the sizes that run with the tests; `--write` puts the tables
+ * into packages/model/MODELS.md, in place of all that was there: not with arguments that leave models out.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,20 +12,21 @@ const given = process.argv.slice(2)
 const short = given.includes('--short')
 const write = given.includes('--write')
 const from = given.indexOf('--from')
+const forVitest = given.filter((argument, i) => !['--short', '--write', '--from'].includes(argument) && (from < 0 || i !== from + 1))
+if (write && forVitest.length > 0) {
+  console.error(`--write writes the table of all models; ${forVitest.join(' ')} would leave some out`)
+  process.exit(1)
+}
 const folder = mkdtempSync(join(tmpdir(), 'heddle-models-'))
 const path = from >= 0 ? given[from + 1] : join(folder, 'reports.jsonl')
 const started = performance.now()
 const { status } =
   from >= 0
     ? { status: 0 }
-    : spawnSync(
-        'npx',
-        [
-          ...['vitest', 'run', '--project', 'model', '--silent=true', '--testTimeout', '600000'],
-          ...given.filter((argument) => argument !== '--short' && argument !== '--write'),
-        ],
-        { stdio: 'inherit', env: { ...process.env, ...(short ? {} : { HEDDLE_MODEL_FULL: '1' }), HEDDLE_MODEL_REPORT: path } },
-      )
+    : spawnSync('npx', [...['vitest', 'run', '--project', 'model', '--silent=true', '--testTimeout', '600000'], ...forVitest], {
+        stdio: 'inherit',
+        env: { ...process.env, ...(short ? {} : { HEDDLE_MODEL_FULL: '1' }), HEDDLE_MODEL_REPORT: path },
+      })
 const minutes = ((performance.now() - started) / 60_000).toFixed(1)
 
 const reports = existsSync(path)

@@ -8,16 +8,23 @@ import { findBrowser, launch, runSuite } from '../tests/conformance/runners/brow
 import { serve } from '../tests/conformance/runners/static-server.mjs'
 import { expected } from '../tests/conformance/liveness/expected.mjs'
 import { runModule, runSuiteOn } from '../tests/conformance/run-suite.mjs'
-import { bunRuntime, denoRuntime, nodeRuntime } from '../tests/conformance/runtimes.mjs'
+import { bunRuntime, denoRuntime, nodeRuntime, unshared } from '../tests/conformance/runtimes.mjs'
 import { nodeOf } from './lib/nodes.mjs'
 import { build, root, run } from './lib/workspace.mjs'
 
 const LIVENESS = 'ends, or stays'
+const UNSHARED = 'without shared memory'
 
 async function onServer(runtime, results) {
-  const { code, killed, errors, done } = await runSuiteOn(runtime, (result) => results.push(result), { limit: 600_000 })
-  if (killed || done === undefined || code !== (done.failed === 0 ? 0 : 1))
-    results.push({ group: LIVENESS, name: 'the suite', ok: false, error: `exit code ${code}, killed ${killed}\n${errors}` })
+  const suites = [
+    [runtime, LIVENESS, (result) => result],
+    [unshared(runtime), UNSHARED, (result) => ({ ...result, group: UNSHARED, name: `${result.group}: ${result.name}` })],
+  ]
+  for (const [how, group, as] of suites) {
+    const { code, killed, errors, done } = await runSuiteOn(how, (result) => results.push(as(result)), { limit: 600_000 })
+    if (killed || done === undefined || code !== (done.failed === 0 ? 0 : 1))
+      results.push({ group, name: 'the suite', ok: false, error: `exit code ${code}, killed ${killed}\n${errors}` })
+  }
   for (const [name, { out, code: exitCode }] of Object.entries(expected)) {
     const got = await runModule(runtime, './liveness/program.mjs', [name])
     const ok = got.code === exitCode && got.out.split('\n').filter(Boolean).join() === out.join()
@@ -41,14 +48,17 @@ const browser = (name, label) => ({
     if (findBrowser(name) === undefined)
       throw new Error(`there is none on this machine: apt-get install ${name === 'firefox' ? 'firefox-esr' : name}`)
     const served = await serve()
+    const plain = await serve({ isolated: false })
     const started = await launch(name)
     try {
       const version = /\d+(\.\d+)?/.exec(await started.version())?.[0]
       await runSuite(started, served.origin, (result) => results.push(result))
+      await runSuite(started, plain.origin, (result) => results.push({ ...result, group: UNSHARED, name: `${result.group}: ${result.name}` }))
       return `${label} ${version}`
     } finally {
       await started.close()
       await served.close()
+      await plain.close()
     }
   },
 })

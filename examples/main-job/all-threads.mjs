@@ -1,4 +1,5 @@
 // The work on all cores: a walker sends paths through a bounded channel, workers count, their sums are merged under a shared lock.
+import { writeFile } from 'node:fs/promises'
 import { AtomicBool, AtomicInt32, channel, Executor, Mutex, utf8 } from 'heddle'
 import { summarize } from './count.mjs'
 import { jobs, SharedTotals } from './jobs.mjs'
@@ -10,11 +11,11 @@ const CAPACITY = 256
 const PATH_BYTES = 4096
 
 /**
- * @param progress { gauges } is given each worker's gauges
+ * @param progress { workers, trace: where to write what they did }; it is given { gauges, stop }
  * @returns { seen, result, messages, waits: { walker, workers }, workers } or undefined when it was stopped
  */
 export async function countWithAllThreads(folder, progress) {
-  const executor = await Executor.start({ name: 'counter', workers: progress.workers })
+  const executor = await Executor.start({ name: 'counter', workers: progress.workers, trace: progress.trace !== undefined })
   const [sender, receiver] = channel({ capacity: CAPACITY, codec: utf8(PATH_BYTES) })
   const lock = new Mutex()
   const stop = new AtomicBool()
@@ -58,6 +59,7 @@ export async function countWithAllThreads(folder, progress) {
   const digests = parts.flatMap((part) => part.digests)
   const result = summarize(totals.get(), names, digests)
   const workerWaits = progress.gauges.reduce((sum, gauges) => sum + gauges.waits.load(), 0)
+  if (progress.trace !== undefined) await writeFile(progress.trace, String(executor.trace()))
   await executor.shutdown()
   return { seen, result, digests, messages, waits: { walker: waits, workers: workerWaits } }
 }

@@ -1,12 +1,12 @@
 /**
- * `npm start [folder]`: reads every text file below a folder on all cores (lines, bytes, SHA-256, the most frequent identifiers),
- * then does the same with one thread, and fails unless both results are equal.
+ * `npm start [folder] [-- --trace file]`: reads every text file below a folder on all cores (lines, bytes, SHA-256, the most frequent identifiers),
+ * then does the same with one thread, and fails unless both results are equal. `--trace` writes what the workers did, for https://ui.perfetto.dev.
  */
 import { realpath, stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isDeepStrictEqual } from 'node:util'
+import { isDeepStrictEqual, parseArgs } from 'node:util'
 import { countWithAllThreads } from './all-threads.mjs'
 import { countWithOneThread, readOnce } from './one-thread.mjs'
 import { showProgress, table, verdict } from './show.mjs'
@@ -17,7 +17,17 @@ const MOST_TRIES = 3
 const PATIENCE_MS = 800
 
 const workers = availableParallelism()
-const given = process.argv[2] ?? dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const { values: options, positionals } = readArguments()
+const given = positionals[0] ?? dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+
+function readArguments() {
+  try {
+    return parseArgs({ options: { trace: { type: 'string' } }, allowPositionals: true })
+  } catch (error) {
+    process.stderr.write(`${error.message}\nusage: npm start [folder] [-- --trace file]\n`)
+    process.exit(1)
+  }
+}
 
 /** Ends what runs now. */
 let stop = async () => undefined
@@ -64,7 +74,7 @@ function alone(title, total, run) {
 
 /** A pass of all workers. */
 function together(folder, total) {
-  const progress = { workers, gauges: [] }
+  const progress = { workers, gauges: [], trace: options.trace }
   stop = async () => progress.stop?.()
   const sum = (field) => progress.gauges.reduce((all, gauges) => all + gauges[field].load(), 0)
   const read = () => ({ files: sum('files'), bytes: sum('kib') * 1024, loads: progress.gauges.map(({ busy }) => busy.load() / 1000) })

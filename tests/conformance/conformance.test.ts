@@ -8,8 +8,8 @@ import { expected } from './liveness/expected.mjs'
 import { findBrowser, launch, runSuite } from './runners/browsers.mjs'
 import { serve } from './runners/static-server.mjs'
 import { type Result, runModule, runSuiteOn } from './run-suite.mjs'
-import { bunRuntime, denoRuntime, nodeRuntime, type Runtime } from './runtimes.mjs'
-import { cases } from './suite/cases.mjs'
+import { bunRuntime, denoRuntime, nodeRuntime, type Runtime, unshared } from './runtimes.mjs'
+import { casesFor } from './suite/cases.mjs'
 
 /** The limit of a whole run; a case has its own, of 30 s. Both are there for what hangs. */
 const LIMIT = 300_000
@@ -19,8 +19,8 @@ beforeAll(() => {
 })
 
 /** A test for each case, once the suite has run. */
-function eachCase(results: ReadonlyMap<string, Result>, problem: () => string | undefined): void {
-  it.each(cases.map(({ group, name }) => `${group}: ${name}`))('%s', (name) => {
+function eachCase(memory: 'shared' | 'none', results: ReadonlyMap<string, Result>, problem: () => string | undefined): void {
+  it.each(casesFor(memory).map(({ group, name }) => `${group}: ${name}`))('%s', (name) => {
     const result = results.get(name)
     if (result === undefined) expect.fail(problem() ?? 'the case was not run')
     if (!result.ok) expect.fail(result.error)
@@ -38,17 +38,22 @@ const servers: [string, Runtime | undefined][] = [
   ['Bun', bunRuntime()],
 ]
 
+/** The suite on a server, as tests. */
+function eachCaseOn(runtime: () => Runtime, memory: 'shared' | 'none'): void {
+  const results = new Map<string, Result>()
+  let problem: string | undefined
+  beforeAll(async () => {
+    const { code, killed, errors, done } = await runSuiteOn(runtime(), (result) => results.set(keyOf(result), result), { limit: LIMIT })
+    if (killed) problem = `it did not end within ${LIMIT} ms; ${done === undefined ? 'not all cases were run' : 'all cases were run'}\n${errors}`
+    else if (done === undefined || code !== (done.failed === 0 ? 0 : 1)) problem = `exit code ${code}\n${errors}`
+  }, LIMIT + 30_000)
+  eachCase(memory, results, () => problem)
+}
+
 for (const [label, runtime] of servers) {
   if (runtime === undefined) console.warn(`${label} is not run: its package has no binary for this platform`)
   describe.skipIf(runtime === undefined)(`on ${label}`, () => {
-    const results = new Map<string, Result>()
-    let problem: string | undefined
-    beforeAll(async () => {
-      const { code, killed, errors, done } = await runSuiteOn(runtime!, (result) => results.set(keyOf(result), result), { limit: LIMIT })
-      if (killed) problem = `it did not end within ${LIMIT} ms; ${done === undefined ? 'not all cases were run' : 'all cases were run'}\n${errors}`
-      else if (done === undefined || code !== (done.failed === 0 ? 0 : 1)) problem = `exit code ${code}\n${errors}`
-    }, LIMIT + 30_000)
-    eachCase(results, () => problem)
+    eachCaseOn(() => runtime!, 'shared')
 
     it.each(Object.keys(expected))('liveness: %s', async (name) => {
       const { code, killed, out, errors } = await runModule(runtime!, './liveness/program.mjs', [name], { limit: 50_000 })
@@ -57,15 +62,21 @@ for (const [label, runtime] of servers) {
   })
 }
 
+// On the others it is run by `npm run test:runtimes`.
+describe('on Node, without shared memory', () => eachCaseOn(() => unshared(nodeRuntime()), 'none'))
+
 const chromium = findBrowser('chromium')
 if (chromium === undefined) console.warn('Chromium is not run: there is none on this machine (apt-get install chromium, or HEDDLE_CHROMIUM=path)')
 
-describe.skipIf(chromium === undefined)('in Chromium', () => {
+describe.skipIf(chromium === undefined).each([
+  ['in Chromium', 'shared'],
+  ['in Chromium, on a page that is not cross-origin isolated', 'none'],
+] as const)('%s', (_, memory) => {
   const results = new Map<string, Result>()
   let problem: string | undefined
   const cleanUp: (() => Promise<unknown>)[] = []
   beforeAll(async () => {
-    const server = await serve()
+    const server = await serve({ isolated: memory === 'shared' })
     cleanUp.push(() => server.close())
     const browser = await launch('chromium')
     cleanUp.unshift(() => browser.close())
@@ -74,5 +85,5 @@ describe.skipIf(chromium === undefined)('in Chromium', () => {
   afterAll(async () => {
     for (const step of cleanUp) await step()
   })
-  eachCase(results, () => problem)
+  eachCase(memory, results, () => problem)
 })

@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url'
 const fileOf = (path) => fileURLToPath(new URL(path, import.meta.url))
 
 /** Runs a module of this folder; past `limit` ms it is killed. */
-export function runModule({ command, args }, path, moduleArgs = [], { limit = 60_000, onLine = () => undefined } = {}) {
+export function runModule({ command, args, env }, path, moduleArgs = [], { limit = 60_000, onLine = () => undefined } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, [...args, fileOf(path), ...moduleArgs], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' },
+      env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1', ...env },
     })
     let out = ''
     let rest = ''

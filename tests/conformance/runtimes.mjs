@@ -37,3 +37,10 @@ export function bunRuntime() {
   const path = binary('bun', [`@oven/bun-${os}-${cpu}`, `@oven/bun-${os}-${cpu}-baseline`], `bin/bun${exe}`)
   return path && { host: 'bun', command: path, args: [] }
 }
+
+/** The same, as if memory could not be shared: without `SharedArrayBuffer`, as on a page that is not cross-origin isolated. */
+export function unshared({ host, command, args }) {
+  const flag = '--enable-sharedarraybuffer-per-context'
+  if (host === 'bun') return { host, command, args, env: { BUN_JSC_useSharedArrayBuffer: '0' } }
+  return { host, command, args: host === 'deno' ? [args[0], `--v8-flags=${flag}`, ...args.slice(1)] : [flag, ...args] }
+}

@@ -1,5 +1,5 @@
 /** Each package, as it would be published, installs alone in an empty project and works there, with its types. */
-import { existsSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import {
@@ -13,6 +13,7 @@ import {
   type Package,
   publint,
   publishable,
+  publishedManifest,
   remove,
   root,
   specifiers,
@@ -53,7 +54,9 @@ describe.each(packages)('$manifest.name', (one) => {
     const needed = [one, ...closure(one, packages)]
     const entries = await Promise.all(needed.map(async (each) => [each.manifest.name, await packed(each)] as const))
     await install(project, name, new Map(entries))
-    expect(existsSync(join(project, 'node_modules', name, 'package.json'))).toBe(true)
+    const manifest = JSON.parse(readFileSync(join(project, 'node_modules', name, 'package.json'), 'utf8')) as object
+    // What the tests of bundlers take for the published form.
+    expect(manifest).toEqual(publishedManifest(one, packages))
   })
 
   it('is imported by Node, every module of it', async () => {

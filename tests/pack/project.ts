@@ -1,6 +1,6 @@
 /** Packs packages as they would be published and installs them, alone, into an empty project. */
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -13,8 +13,10 @@ export interface Manifest {
   version: string
   private?: boolean
   sideEffects: false | string[]
+  files: string[]
   exports: Record<string, unknown>
-  publishConfig: { exports: Record<string, { default?: string }> }
+  publishConfig: { access: string; exports: Record<string, { default?: string }>; imports?: Record<string, unknown> }
+  devDependencies?: Record<string, string>
   dependencies?: Record<string, string>
 }
 export interface Package {
@@ -73,6 +75,33 @@ export async function pack({ dir, folder }: Package, into: string): Promise<stri
   const tarball = readdirSync(destination).find((file) => file.endsWith('.tgz'))
   if (tarball === undefined) throw new Error(`packing packages/${folder} made no tarball`)
   return join(destination, tarball)
+}
+
+/** The manifest that packing a package writes. */
+export function publishedManifest({ manifest }: Package, all: Package[]): Omit<Manifest, 'publishConfig'> {
+  const versions = new Map(all.map((one) => [one.manifest.name, one.manifest.version]))
+  const { publishConfig, ...rest } = manifest
+  const { access, ...overrides } = publishConfig
+  const exact = (ranges: Record<string, string>): Record<string, string> =>
+    Object.fromEntries(Object.entries(ranges).map(([name, range]) => [name, range.replace(/^workspace:\^$/, `^${versions.get(name)}`)]))
+  const { dependencies, devDependencies } = rest
+  return {
+    ...rest,
+    ...overrides,
+    ...(dependencies !== undefined && { dependencies: exact(dependencies) }),
+    ...(devDependencies !== undefined && { devDependencies: exact(devDependencies) }),
+    publishConfig: { access },
+  } as Omit<Manifest, 'publishConfig'>
+}
+
+/** Puts the packages into a project's node_modules as they would be published; pack.test.ts holds this form and the tarballs to each other. */
+export function putPublished(project: string, all: Package[]): void {
+  for (const one of all) {
+    const into = join(project, 'node_modules', one.manifest.name)
+    mkdirSync(into, { recursive: true })
+    for (const file of one.manifest.files) cpSync(join(one.dir, file), join(into, file), { recursive: true })
+    writeFileSync(join(into, 'package.json'), JSON.stringify(publishedManifest(one, all), null, 2))
+  }
 }
 
 /** A package's own dependencies of this repository, and theirs. */

@@ -1,11 +1,12 @@
 /** The main job as its user runs it: the real command, on real folders. */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { checkTrace } from '../../../packages/host-node/test/scenarios/trace-format.mjs'
 
 const command = fileURLToPath(new URL('../main.mjs', import.meta.url))
 const repository = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))))
@@ -47,10 +48,13 @@ function row(out: string, name: string): string[] {
 }
 
 let folder: string
+let elsewhere: string
 beforeEach(() => {
+  elsewhere = mkdtempSync(join(tmpdir(), 'heddle-trace-'))
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'heddle-job-')))
 })
 afterEach(() => {
+  rmSync(elsewhere, { recursive: true, force: true })
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -117,6 +121,18 @@ describe('the main job', () => {
     } finally {
       rmSync(elsewhere, { recursive: true, force: true })
     }
+  })
+
+  it('writes what the workers did as a trace, when asked', async () => {
+    writeFileSync(join(folder, 'one.txt'), 'some words\n')
+    // Elsewhere: a file that comes while it counts would be a difference.
+    const file = join(elsewhere, 'trace.json')
+    const { code, error } = await run([folder, '--trace', file])
+    expect({ code, error }).toMatchObject({ code: 0 })
+    const lanes = checkTrace(JSON.parse(readFileSync(file, 'utf8')))
+    const calls = lanes.filter(({ name }) => / waits \d+$/.test(name)).flatMap(({ events }) => events.filter(({ ph }) => ph === 'B'))
+    expect(calls.map(({ name }) => name)).toEqual(Array<string>(availableParallelism()).fill('countFiles'))
+    expect(await run(['--tracing', file])).toMatchObject({ code: 1, error: expect.stringContaining('usage: npm start') })
   })
 
   it('takes an empty folder', async () => {

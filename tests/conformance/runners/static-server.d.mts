@@ -4,6 +4,7 @@ export interface Served {
 }
 export function serve(options?: {
   isolated?: boolean
+  wasm?: boolean
   port?: number
   extra?: (path: string) => { status?: number; type: string; body: string } | undefined
 }): Promise<Served>

@@ -74,13 +74,15 @@ const isolation = {
 const POLICY = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:"
 
 /**
- * @param {{ isolated?: boolean, extra?: (path: string) => { status?: number, type: string, body: string } | undefined }} options
+ * `wasm`: the policy allows to compile WebAssembly, and nothing else that evaluates.
+ * @param {{ isolated?: boolean, wasm?: boolean, extra?: (path: string) => { status?: number, type: string, body: string } | undefined }} options
  * @returns {Promise<{ origin: string, close: () => Promise<void> }>}
  */
-export async function serve({ isolated = true, extra, port = 0 } = {}) {
+export async function serve({ isolated = true, wasm = false, extra, port = 0 } = {}) {
+  const policy = wasm ? POLICY.replace('script-src', "script-src 'wasm-unsafe-eval'") : POLICY
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost')
-    const headers = { ...(isolated && isolation), 'Content-Security-Policy': POLICY, 'Cache-Control': 'no-store' }
+    const headers = { ...(isolated && isolation), 'Content-Security-Policy': policy, 'Cache-Control': 'no-store' }
     try {
       const own = extra?.(pathname)
       const body = own?.body ?? load(decodeURIComponent(pathname))

@@ -2,6 +2,7 @@
 import { AtomicInt32, CancelToken, capabilities, Executor, map, Mutex, Region, run, scope, spawn, TaskRef, waitAll } from 'heddle'
 import { equal, ok, rejects, throws, until } from './assert.mjs'
 import { LimitError, work } from './tasks.mjs'
+import { code, PAGES } from './wasm.mjs'
 
 const values = [
   undefined,
@@ -31,6 +32,7 @@ const start = (options) => Executor.start({ workers: 1, ...options })
 const executor = [
   {
     name: 'carries values of every kind to a task and back',
+    memory: 'any',
     async run({ executor }) {
       for (const value of values) equal(await executor.run(work.echo, value), value)
       equal(await executor.run(work.list, ...values), values)
@@ -38,6 +40,7 @@ const executor = [
   },
   {
     name: 'runs plain, async and fiber tasks',
+    memory: 'any',
     async run({ executor }) {
       equal(await executor.run(work.add, 1, 2), 3)
       equal(await executor.run(work.later, 'x', 1), 'x')
@@ -47,6 +50,7 @@ const executor = [
   },
   {
     name: 'runs many calls at one time',
+    memory: 'any',
     async run({ executor }) {
       const results = await Promise.all(Array.from({ length: 5000 }, (_, i) => executor.run(work.echo, i)))
       equal(
@@ -57,6 +61,7 @@ const executor = [
   },
   {
     name: 'runs tasks that call tasks',
+    memory: 'any',
     run: async ({ executor }) => equal(await executor.run(work.nested, 4), 16),
   },
   {
@@ -70,6 +75,7 @@ const executor = [
   },
   {
     name: 'maps in order, lazily',
+    memory: 'any',
     async run({ executor }) {
       const seen = []
       for await (const x of executor.map(work.echo, [3, 1, 2])) seen.push(x)
@@ -94,10 +100,28 @@ const executor = [
   },
   {
     name: 'hands over buffers',
+    memory: 'any',
     async run({ executor }) {
       const bytes = new Uint8Array([1, 2, 3])
       equal(await executor.spawn(work.echo, [bytes], { transfer: [bytes.buffer] }).joinAsync(), new Uint8Array([1, 2, 3]))
       equal(bytes.length, 0)
+    },
+  },
+  {
+    name: 'runs WebAssembly in its tasks, on memory that they share',
+    async run({ runtime, executor }) {
+      // The policy of these pages forbids it: the browser's own tests have a page that allows it.
+      if (runtime === 'browser') return
+      const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES, shared: true })
+      // The module's memory is a region: its loop and the cell are about one word.
+      const cell = new AtomicInt32({ region: Region.create({ buffer: memory.buffer }) })
+      const module = new WebAssembly.Module(code)
+      // Neither can be encoded: they are posted.
+      const calls = [1, 2, 3, 4].map(() =>
+        executor.spawn(work.wasmAdd, [{ module, memory, at: cell.valueAt, times: 1000 }], { transfer: [] }).joinAsync(),
+      )
+      await Promise.all(calls)
+      equal(cell.load(), 4000)
     },
   },
   {
@@ -119,6 +143,7 @@ const executor = [
   },
   {
     name: 'has a default executor',
+    memory: 'any',
     async run() {
       equal(await run(work.add, 2, 2), 4)
       equal(await spawn(work.add, [2, 3]).joinAsync(), 5)
@@ -135,6 +160,7 @@ const executor = [
 const errors = [
   {
     name: 'keeps errors whole',
+    memory: 'any',
     async run({ executor }) {
       const error = await executor.run(work.fail, 'out of range').catch((caught) => caught)
       ok(error instanceof RangeError && error.cause instanceof TypeError, 'a RangeError with its cause')
@@ -147,6 +173,7 @@ const errors = [
   },
   {
     name: 'refuses what can’t travel, at the call, with the path to it',
+    memory: 'any',
     async run({ executor }) {
       throws(() => executor.run(work.echo, { list: [1, () => 2] }), 'ERR_NOT_SHAREABLE', 'list')
       await rejects(executor.run(work.unshareable), 'ERR_NOT_SHAREABLE', 'list')
@@ -155,6 +182,7 @@ const errors = [
   },
   {
     name: 'says which task is not there and which module does not load',
+    memory: 'any',
     async run({ executor }) {
       await rejects(executor.run(new TaskRef(new URL('./tasks.mjs', import.meta.url).href, 'absent', () => 1)), 'ERR_TASK_NOT_FOUND', 'absent')
       await rejects(executor.run(new TaskRef(new URL('./nowhere.mjs', import.meta.url).href, 'absent', () => 1)), 'ERR_WORKER_START', 'nowhere.mjs')
@@ -248,6 +276,7 @@ const deaths = [
 const shutdown = [
   {
     name: 'drains, refuses later calls, and can be asked twice',
+    memory: 'any',
     async run() {
       const pool = await start()
       const calls = Promise.all([pool.run(work.later, 'a', 10), ...Array.from({ length: 50 }, (_, i) => pool.run(work.echo, i))])
@@ -260,6 +289,7 @@ const shutdown = [
   },
   {
     name: 'without drain: what runs ends, what waits rejects',
+    memory: 'any',
     async run() {
       const pool = await start()
       const running = pool.run(work.spin, 20)
@@ -299,6 +329,7 @@ const shutdown = [
   },
   {
     name: 'a setup that fails, and a host that starts no workers, are said at once',
+    memory: 'any',
     async run() {
       await rejects(Executor.start({ workers: 1, setup: work.failingSetup }), 'ERR_WORKER_START', 'no database')
     },

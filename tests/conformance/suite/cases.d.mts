@@ -1,1 +1,1 @@
-export const cases: readonly { readonly group: string; readonly name: string }[]
+export function casesFor(memory: 'shared' | 'none'): readonly { readonly group: string; readonly name: string }[]

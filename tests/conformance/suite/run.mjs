@@ -1,6 +1,6 @@
 /** Runs the cases one after the other and reports each. Knows no runtime. */
-import { Executor } from 'heddle'
-import { cases } from './cases.mjs'
+import { capabilities, Executor } from 'heddle'
+import { casesFor } from './cases.mjs'
 
 /**
  * @param {{ runtime: string, report: (result: object) => void, only?: string, limit?: number }} options
@@ -10,7 +10,7 @@ import { cases } from './cases.mjs'
 export async function runCases({ runtime, report, only = '', limit = 30_000 }) {
   let executor
   let failed = 0
-  const chosen = cases.filter(({ group, name }) => `${group}: ${name}`.includes(only))
+  const chosen = casesFor(capabilities().sharedMemory ? 'shared' : 'none').filter(({ group, name }) => `${group}: ${name}`.includes(only))
   for (const { group, name, run } of chosen) {
     const begun = performance.now()
     let error

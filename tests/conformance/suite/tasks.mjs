@@ -1,5 +1,5 @@
 /** What the suite runs in workers. */
-import { AtomicInt32, currentTask, Executor, isMainThread, registerErrorClass, sleep, sleepAsync, sleepFiber, tasks } from 'heddle'
+import { AtomicInt32, currentTask, Executor, isMainThread, Mutex, registerErrorClass, sleep, sleepAsync, sleepFiber, tasks } from 'heddle'
 import { waits } from './waits.mjs'
 
 export class LimitError extends Error {
@@ -83,6 +83,17 @@ export const work = tasks(import.meta.url, {
     started.add(1)
     await sleepAsync(60_000)
     held.release()
+  },
+  /** Runs the module's loop on memory that came along, at the word of a cell. */
+  wasmAdd({ module, memory, at, times }) {
+    new WebAssembly.Instance(module, { env: { memory } }).exports.add(at, times)
+  },
+  makeMutex() {
+    new Mutex()
+  },
+  startThread: () => Executor.current().thread(work.echo, [1]),
+  hangAlone() {
+    for (;;);
   },
   hang(started) {
     started.add(1)
