@@ -243,4 +243,12 @@ export const mutations = [
     test: 'packages/executor/test/transport.model.test.ts',
     title: 'a worker that dies anywhere',
   },
+  {
+    name: 'executor: the end of a mailbox is told of the thread that the record is of afterwards',
+    file: 'packages/executor/src/thread/intake.ts',
+    from: 'this.drained = refOf(state, 0)',
+    to: 'this.drained = hub.generationOf(record)',
+    test: 'packages/executor/test/thread/mailbox.model.test.ts',
+    title: 'the end of a thread is told',
+  },
 ]

@@ -11,14 +11,14 @@
  */
 import type { Region } from '@heddle/atomics'
 import { now, pause } from '@heddle/atomics/ops'
-import { CLOSED, EMPTY, type Receiver } from '@heddle/channel'
-import { canReceive } from '@heddle/channel/internal'
+import { CLOSED, EMPTY } from '@heddle/channel'
 import { Doorbell, getHost } from '@heddle/park/internal'
 import { LookBudget } from '../spin-budget.js'
 import { type Entry, isOrder, Unreadable } from './entry.js'
 import type { Hub } from './hub.js'
 import type { Arrival, Inbox, Source } from './inbox.js'
-import { ASLEEP, AWAKE, DROWSY, R_ASLEEP, R_BELL, R_ORDERS } from './layout.js'
+import { Intake } from './intake.js'
+import { ASLEEP, AWAKE, DROWSY, R_ASLEEP, R_BELL } from './layout.js'
 
 /** A turn of the event loop longer than this lets it go on, in ms. */
 const TURN_MS = 4
@@ -41,14 +41,14 @@ export interface Resident {
   refuse(entry: Entry): void
   /** A message whose payload can't be read here. */
   unreadable(entry: Entry, reason: unknown): void
-  /** The mailbox is closed, and nothing is left in it. */
-  drained(): void
+  /** The mailbox was found closed, with nothing left in it; `state`: the record's, before that. */
+  drained(state: number): void
 }
 
 /** One mailbox. */
 export class Mailbox implements Source {
   readonly region: Region
-  private readonly receiver: Receiver<Entry>
+  private readonly intake: Intake
   private readonly bell: Doorbell
   private readonly budget: LookBudget
   private readonly roundTask = (): void => {
@@ -60,8 +60,6 @@ export class Mailbox implements Source {
   /** The thread blocks, or has not returned to its event loop since: what is queued does not run. */
   private blocked = false
   private isOpen = true
-  /** The generation of whose mailbox it is known that it is closed and empty. */
-  private drained = 0
   private lookSince = 0
   private turnSince = 0
 
@@ -72,7 +70,7 @@ export class Mailbox implements Source {
     looks: boolean,
   ) {
     this.region = hub.region
-    this.receiver = hub.receiver(record)
+    this.intake = new Intake(hub, record)
     this.budget = new LookBudget(looks)
     this.bell = Doorbell.open(hub.region, () => this.rung())
     hub.set(record, R_ASLEEP, AWAKE)
@@ -112,16 +110,14 @@ export class Mailbox implements Source {
   /** At a safepoint: gives messages to those who listen, however long the code around it runs. */
   look(): void {
     const inbox = this.resident.inbox
-    if (inbox === undefined || this.running || inbox.isBusy || !inbox.wants || (!inbox.hasBacklog && !canReceive(this.receiver))) return
+    if (inbox === undefined || this.running || inbox.isBusy || !inbox.wants || (!inbox.hasBacklog && !this.intake.hasAny)) return
     this.work()
   }
 
   /** Takes everything that is there and gives it back to whoever sent it. */
   empty(): void {
-    for (let entry = this.receiver.tryRecv(); entry !== EMPTY && entry !== CLOSED; entry = this.receiver.tryRecv()) {
-      this.taken(entry)
-      this.resident.refuse(entry)
-    }
+    const { intake, resident } = this
+    for (let entry = intake.take(); entry !== EMPTY && entry !== CLOSED; entry = intake.take()) resident.refuse(entry)
   }
 
   /** Receives no more, in this agent. */
@@ -133,25 +129,18 @@ export class Mailbox implements Source {
 
   /** Takes one entry: a message, something else, or nothing. */
   private step(): Arrival | typeof OTHER | undefined {
-    const entry = this.receiver.tryRecv()
+    const { intake, resident } = this
+    const entry = intake.take()
     if (entry === EMPTY) return undefined
     if (entry === CLOSED) {
-      this.drained = this.hub.generationOf(this.record)
-      this.resident.drained()
+      resident.drained(intake.closedState)
       return undefined
     }
-    this.taken(entry)
-    const { resident } = this
     if (!resident.isFor(entry.to)) resident.refuse(entry)
     else if (isOrder(entry.kind)) resident.order(entry)
     else if (entry.payload instanceof Unreadable) resident.unreadable(entry, entry.payload.reason)
     else return resident.arrival(entry)
     return OTHER
-  }
-
-  private taken(entry: Entry): void {
-    this.hub.tellRoom(this.record)
-    if (isOrder(entry.kind)) this.hub.orderTaken(this.record)
   }
 
   private rung(): void {
@@ -218,12 +207,8 @@ export class Mailbox implements Source {
     return this.resident.inbox?.wants === true
   }
 
-  /** Whether something is there that is to be taken now. */
   private get hasWork(): boolean {
-    const { receiver } = this
-    const isClosed = receiver.isClosed
-    if (isClosed && this.hub.generationOf(this.record) === this.drained) return false
-    return (isClosed || this.wants || this.hub.get(this.record, R_ORDERS) > 0) && canReceive(receiver)
+    return this.intake.hasWork(this.wants)
   }
 
   private again(time: number): void {

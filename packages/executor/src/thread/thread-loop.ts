@@ -135,11 +135,10 @@ export class ThreadLoop implements Resident {
   }
 
   /** Part of `Resident`. */
-  drained(): void {
+  drained(state: number): void {
     const { life, hub, record } = this
     if (life === undefined) {
       // Whoever was to send its START could not, or has died.
-      const state = hub.stateOf(record)
       if (phaseOf(state) === CLOSING) hub.change(record, state, stateOf(state, ENDED))
       return
     }

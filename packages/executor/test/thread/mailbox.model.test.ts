@@ -7,9 +7,25 @@ import { model, type ModelOptions } from '@heddle/model'
 import { Agent, Doorbell } from '@heddle/park/internal'
 import { expect, test } from 'vitest'
 import type { Pool } from '../../src/pool.js'
-import { type Entry, isOrder, JOIN, SEND } from '../../src/thread/entry.js'
+import { type Entry, JOIN, SEND, START } from '../../src/thread/entry.js'
 import { Hub } from '../../src/thread/hub.js'
-import { ASLEEP, AWAKE, DROWSY, nextRef, P_MAILBOX, R_ASLEEP, R_BELL, R_ORDERS } from '../../src/thread/layout.js'
+import { Intake } from '../../src/thread/intake.js'
+import {
+  ASLEEP,
+  AWAKE,
+  CLOSING,
+  DROWSY,
+  ENDED,
+  nextRef,
+  P_MAILBOX,
+  phaseOf,
+  R_ASLEEP,
+  R_BELL,
+  R_STATE,
+  refOf,
+  STARTING,
+  stateOf,
+} from '../../src/thread/layout.js'
 import { Outbox } from '../../src/thread/outbox.js'
 
 const full = process.env['HEDDLE_MODEL_FULL'] === '1'
@@ -36,32 +52,41 @@ const ready = (region: Region): { before: () => void } => ({
 
 const entry = (kind: number, payload: number, to = REF): Entry => ({ kind, id: payload, to, from: 0, slot: -1, seen: 0, payload })
 
-/** A receiver as mailbox.ts has it, blocked in place of idle; takes orders, and messages if it `wants` them, until it has so many. */
-function receive(pool: Pool, count: number, wants = true): number[] {
+/** What a receiver got, and the generations of the threads that it was told the end of. */
+interface Received {
+  readonly ids: number[]
+  readonly ended: number[]
+}
+
+/** A receiver as mailbox.ts has it, blocked in place of idle; takes orders, and messages if it `wants` them, until `isOver`. */
+function serve(pool: Pool, wants: boolean, isOver: (got: Received) => boolean): Received {
   const hub = Hub.open(pool)
   const agent = Agent.of(pool.region)
-  const receiver = hub.receiver(RECORD)
+  const intake = new Intake(hub, RECORD)
   const bell = Doorbell.open(pool.region, () => undefined)
   hub.set(RECORD, R_ASLEEP, AWAKE)
   hub.set(RECORD, R_BELL, bell.at)
-  const got: number[] = []
-  const hasWork = (): boolean => (wants || hub.get(RECORD, R_ORDERS) > 0) && canReceive(receiver)
+  const got: Received = { ids: [], ended: [] }
   for (;;) {
-    while (hasWork()) {
-      const found = receiver.tryRecv()
-      if (found === EMPTY || found === CLOSED) break
-      hub.tellRoom(RECORD)
-      if (isOrder(found.kind)) hub.orderTaken(RECORD)
-      got.push(found.id)
+    while (intake.hasWork(wants)) {
+      const found = intake.take()
+      if (found === EMPTY) break
+      if (found === CLOSED) {
+        got.ended.push(refOf(intake.closedState, 0))
+        break
+      }
+      got.ids.push(found.id)
     }
-    if (got.length >= count) break
+    if (isOver(got)) break
     hub.set(RECORD, R_ASLEEP, wants ? ASLEEP : DROWSY)
-    if (!hasWork()) agent.block()
+    if (!intake.hasWork(wants)) agent.block()
     hub.set(RECORD, R_ASLEEP, AWAKE)
   }
   bell.close()
   return got
 }
+
+const receive = (pool: Pool, count: number, wants = true): number[] => serve(pool, wants, ({ ids }) => ids.length >= count).ids
 
 /** A sender as port.ts has it, that blocks while there is no room. */
 function send(pool: Pool, entries: readonly Entry[]): void {
@@ -180,6 +205,39 @@ test('what is sent while the mailbox is closed and opened again is refused, or f
         if (sender.result === 'ERR_CLOSED') expect(former).toEqual([])
         const isBehind = canReceive(Hub.open(pool).receiver(RECORD))
         expect(got.filter(([id, to]) => id === 2 && to === next).length + (isBehind ? 1 : 0)).toBeGreaterThan(0)
+      }
+    },
+    options,
+  )
+})
+
+test('the end of a thread is told once its mailbox is empty, also when the record is used again while its worker looks', () => {
+  model(
+    'the former has ended: take until the end of the next | open, start, close',
+    ({ region, spawn }) => {
+      const pool = small(region, 2)
+      const next = nextRef(REF, RECORD)
+      const hub = Hub.open(pool)
+      // A thread that ended by itself: closed, and nobody has looked since.
+      hub.sender(RECORD).close()
+      hub.set(RECORD, R_STATE, stateOf(REF, ENDED))
+      const worker = spawn(() => serve(pool, false, ({ ended }) => ended.includes(refOf(next, 0))), { ...ready(region), loop: 'idle' })
+      spawn(() => {
+        const own = Hub.open(pool)
+        // As thread-owner.ts allocates, and port.ts closes.
+        own.reopen(RECORD)
+        own.set(RECORD, R_STATE, stateOf(next, STARTING))
+        expect(own.post(RECORD, entry(START, 5, next))).toBe(true)
+        expect(own.change(RECORD, stateOf(next, STARTING), stateOf(next, CLOSING))).toBe(true)
+        own.sender(RECORD).close()
+        own.wake(RECORD, true)
+      }, ready(region))
+      return () => {
+        const { ids, ended } = worker.result
+        expect(ids).toEqual([5])
+        expect(ended.at(-1)).toBe(refOf(next, 0))
+        expect(ended.length).toBeLessThanOrEqual(2)
+        expect(phaseOf(hub.stateOf(RECORD))).toBe(CLOSING)
       }
     },
     options,
