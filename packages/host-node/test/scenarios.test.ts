@@ -73,6 +73,7 @@ describe('an executor on Node', () => {
     ['leaks', 'tells what tasks leave behind, and releases their locks'],
     ['observe', 'tells hooks and traces what it does'],
     ['kills', 'settles every call once while workers are killed'],
+    ['mixed-load', 'leaves nothing behind after rounds of everything at once'],
     ['thread', 'runs threads: messages, requests, every way to receive, ends and deaths'],
     ['thread-kills', 'settles every send, request and join once while threads are ended'],
   ])('%s: %s', async (name) => {
