@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Contender, contender, expectEqual, TimedResult } from './suite.js'
+import { type Contender, contender, expectEqual, SizedResult, TimedResult } from './suite.js'
 
 let version: string | undefined
 
@@ -21,7 +21,8 @@ function goVersion(): string | undefined {
 }
 
 /**
- * A program that takes the number of iterations as its first argument and prints the nanoseconds that they took, then a result.
+ * A program that takes the number of iterations as its first argument and prints the nanoseconds that they took (or the bytes that they hold), then a
+ * result.
  * @param program file name in `go/`, without `.go`
  * @param iterations how many times as many iterations the program does: it has no warm-up of its own
  * @param expected the result that it has to print
@@ -33,6 +34,7 @@ export function goContender(
   expected: (iterations: number) => number,
   iterations = 1,
   args: readonly (string | number)[] = [],
+  measures: 'time' | 'bytes' = 'time',
 ): Contender<never> {
   return contender({
     name,
@@ -48,11 +50,11 @@ export function goContender(
       return { folder, binary }
     },
     run: ({ binary }, n) => {
-      const [nanoseconds, result] = execFileSync(binary, [n * iterations, ...args].map(String), { encoding: 'utf8' })
+      const [measured, result] = execFileSync(binary, [n * iterations, ...args].map(String), { encoding: 'utf8' })
         .trim()
         .split(' ')
         .map(Number) as [number, number]
-      return new TimedResult(result, nanoseconds / iterations)
+      return measures === 'time' ? new TimedResult(result, measured / iterations) : new SizedResult(result, measured / iterations)
     },
     check: (result, n) => expectEqual(result, expected(n * iterations)),
     teardown: ({ folder }) => rmSync(folder, { recursive: true, force: true }),

@@ -1,7 +1,7 @@
 /** Measuring inside one process: one sample of one case. */
 import { Bench } from 'tinybench'
 import { median } from './statistics.js'
-import { type Case, type Contender, TimedResult } from './suite.js'
+import { type Case, type Contender, SizedResult, TimedResult } from './suite.js'
 
 /** How long things take; quick is for looking, and for tests of the harness. */
 export interface Effort {
@@ -15,7 +15,7 @@ export interface Effort {
 export const FULL: Effort = { samples: 7, time: 150, warmup: 100 }
 export const QUICK: Effort = { samples: 2, time: 30, warmup: 60 }
 
-/** Nanoseconds for one iteration, by contender. */
+/** Nanoseconds or bytes for one iteration, by contender. */
 export type Sample = Record<string, number>
 
 type AnyContender = Contender
@@ -27,6 +27,7 @@ export async function measure(benchCase: Case, names: readonly string[], effort:
     if (found === undefined) throw new Error(`no contender '${name}' in '${benchCase.name}'`)
     return found
   })
+  if (benchCase.measures === 'bytes') return measureBytes(contenders[0]!, benchCase.iterations)
   return benchCase.isolation === 'shared'
     ? measureTogether(contenders, benchCase.iterations, effort)
     : measureAlone(contenders[0]!, benchCase.iterations, effort)
@@ -99,6 +100,21 @@ async function measureAlone(contender: AnyContender, iterations: number, effort:
     do runs.push(await once())
     while (performance.now() < end || runs.length < 5)
     return { [contender.name]: median(runs) }
+  } finally {
+    await contender.teardown?.(state)
+  }
+}
+
+/** What the work holds: one run, since a second would find what the first has left to the engine. */
+async function measureBytes(contender: AnyContender, iterations: number): Promise<Sample> {
+  const state = await contender.setup?.()
+  try {
+    const result = await contender.run(state, iterations)
+    if (!(result instanceof SizedResult)) throw new Error(`'${contender.name}' returned no SizedResult`)
+    const failures: Error[] = []
+    collectFailure(failures, contender, result.value, iterations, state)
+    if (failures[0] !== undefined) throw failures[0]
+    return { [contender.name]: result.bytes / iterations }
   } finally {
     await contender.teardown?.(state)
   }

@@ -79,7 +79,11 @@ export function formatHead(): string {
 
 export function formatRow(row: Row): string {
   const verdict = row.target === undefined ? '' : `${row.target} ${row.met === true ? '✓' : '✗ missed'}`
-  return line([row.name, formatTime(row.ns), `${(row.spread * 100).toFixed(0)} %`, row.ratio === undefined ? '' : row.ratio.toFixed(2)], verdict)
+  return line([row.name, formatValue(row), `${(row.spread * 100).toFixed(0)} %`, row.ratio === undefined ? '' : row.ratio.toFixed(2)], verdict)
+}
+
+function formatValue({ ns, bytes }: Row): string {
+  return bytes === undefined ? formatTime(ns!) : `${bytes.toFixed(0)} bytes`
 }
 
 function formatTime(ns: number): string {

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { type Effort, type Sample } from './measure.js'
 import { median, spread } from './statistics.js'
-import { type Case, type Contender, type Suite } from './suite.js'
+import { type Case, type Contender, type Suite, type Target } from './suite.js'
 
 /** What a sample's process is told. */
 export interface SampleRequest {
@@ -12,14 +12,16 @@ export interface SampleRequest {
   readonly case: string
   readonly contenders: readonly string[]
   readonly effort: Effort
+  readonly exposesGc: boolean
 }
 
 /** A line of the report. */
 export interface Row {
   /** `case · contender`, unique in the suite. */
   readonly name: string
-  /** Median over the samples, for one iteration. */
-  readonly ns: number
+  /** Median over the samples, for one iteration: this or `bytes`. */
+  readonly ns?: number
+  readonly bytes?: number
   /** Width of the middle half of the samples, as a share of the median. */
   readonly spread: number
   /** Median over the samples of "this one to the floor", each ratio taken within one sample; absent for the floor itself. */
@@ -53,6 +55,7 @@ export async function runSuite(url: string, options: RunOptions): Promise<{ suit
   for (const benchCase of suite.cases) {
     if (options.only !== undefined && !benchCase.name.includes(options.only)) continue
     const names = available(benchCase, options)
+    if (names.length === 0) continue
     const samples: Sample[] = []
     for (let i = 0; i < options.effort.samples; i++) samples.push(await takeSample(url, benchCase, rotate(names, i), options.effort))
     const caseRows = names.map((name) => toRow(benchCase, name, samples))
@@ -79,8 +82,8 @@ function rotate(names: readonly string[], by: number): string[] {
 }
 
 async function takeSample(suite: string, benchCase: Case, contenders: readonly string[], effort: Effort): Promise<Sample> {
-  const request = { suite, case: benchCase.name, effort }
-  if (benchCase.isolation === 'shared') return runChild({ ...request, contenders })
+  const request = { suite, case: benchCase.name, effort, exposesGc: benchCase.measures === 'bytes' }
+  if (benchCase.isolation === 'shared' && benchCase.measures !== 'bytes') return runChild({ ...request, contenders })
   const sample: Sample = {}
   for (const name of contenders) Object.assign(sample, await runChild({ ...request, contenders: [name] }))
   return sample
@@ -89,7 +92,7 @@ async function takeSample(suite: string, benchCase: Case, contenders: readonly s
 async function runChild(request: SampleRequest): Promise<Sample> {
   const child = fork(new URL('../src/child.js', import.meta.url), [JSON.stringify(request)], {
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-    execArgv: [],
+    execArgv: request.exposesGc ? ['--expose-gc'] : [],
   })
   let complaints = ''
   let sample: Sample | undefined
@@ -107,16 +110,33 @@ async function runChild(request: SampleRequest): Promise<Sample> {
 function toRow(benchCase: Case, name: string, samples: readonly Sample[]): Row {
   const { target } = benchCase.contenders.find((contender) => contender.name === name) as Contender<never>
   const times = samples.map((sample) => sample[name]!)
-  const { floor } = benchCase
+  // What can't run here is no floor.
+  const floor = benchCase.floor !== undefined && benchCase.floor in samples[0]! ? benchCase.floor : undefined
   const ratio = floor === undefined || floor === name ? undefined : median(samples.map((sample) => sample[name]! / sample[floor]!))
-  const ns = median(times)
+  const value = median(times)
   return {
     name: `${benchCase.name} · ${name}`,
-    ns,
+    ...(benchCase.measures === 'bytes' ? { bytes: value } : { ns: value }),
     spread: spread(times),
     ...(ratio === undefined ? {} : { ratio, floor: floor! }),
-    ...(target === undefined ? {} : { target: 'ns' in target ? `<= ${target.ns} ns` : `<= ${target.ratio} x ${floor ?? ''}`.trimEnd() }),
-    ...(target === undefined ? {} : { met: 'ns' in target ? ns <= target.ns : (ratio ?? 1) <= target.ratio }),
+    ...(target === undefined ? {} : verdict(target, name, value, ratio, floor, samples)),
     unit: benchCase.unit,
   }
+}
+
+function verdict(
+  target: Target,
+  name: string,
+  value: number,
+  ratio: number | undefined,
+  floor: string | undefined,
+  samples: readonly Sample[],
+): Pick<Row, 'target' | 'met'> {
+  if ('ns' in target) return { target: `<= ${target.ns} ns`, met: value <= target.ns }
+  if ('bytes' in target) return { target: `<= ${target.bytes} bytes`, met: value <= target.bytes }
+  if (target.to === undefined) return { target: `<= ${target.ratio} x ${floor ?? ''}`.trimEnd(), met: (ratio ?? 1) <= target.ratio }
+  const rivals = target.to.filter((rival) => rival in samples[0]!)
+  if (rivals.length === 0) return {}
+  const toBest = median(samples.map((sample) => sample[name]! / Math.min(...rivals.map((rival) => sample[rival]!))))
+  return { target: `<= ${target.ratio} x ${rivals.join(' or ')} (${toBest.toFixed(2)})`, met: toBest <= target.ratio }
 }

@@ -1,14 +1,20 @@
 /** What a benchmark suite is made of: contenders that do the same work, gathered in cases. */
 
 /**
+ * At most so many nanoseconds or bytes, or at most this many times the floor; times the best of `to`, where these contenders are named. What is
+ * compared with something that can't run here has no verdict.
+ */
+export type Target = { readonly ns: number } | { readonly bytes: number } | { readonly ratio: number; readonly to?: readonly string[] }
+
+/**
  * One way to do a piece of work. The harness calls `setup` once in a process, then `run` many times, checks what each run gave, and at last
  * calls `teardown`.
  */
 export interface Contender<State = unknown, Result = unknown> {
   /** Unique in its case. */
   readonly name: string
-  /** What it must reach: at most this many times the floor, or at most so many nanoseconds. */
-  readonly target?: { readonly ratio: number } | { readonly ns: number }
+  /** What it must reach. */
+  readonly target?: Target
   /** Runs another program for each run, which times itself: few runs do, and nothing of it warms up here. */
   readonly external?: boolean
   /** Why it can't run here, if so: it is left out, with that line. */
@@ -23,7 +29,7 @@ export interface Contender<State = unknown, Result = unknown> {
 }
 
 /** What a result says, without its own duration. */
-type Untimed<Result> = Result extends TimedResult<infer Value> ? Value : Result
+type Untimed<Result> = Result extends TimedResult<infer Value> | SizedResult<infer Value> ? Value : Result
 
 /** Contenders in one table. */
 export interface Case {
@@ -36,6 +42,8 @@ export interface Case {
    * `process`: a fresh process for every sample of every contender, for what crosses threads.
    */
   readonly isolation: 'shared' | 'process'
+  /** `bytes`: each run returns a `SizedResult`, and is the only one in its process, which has `gc`. Default: the time. */
+  readonly measures?: 'time' | 'bytes'
   /** Iterations of one run: enough that it takes 10 µs or more. */
   readonly iterations: number
   /** Name of the contender that the others are compared with: the bare loop. */
@@ -60,6 +68,15 @@ export class TimedResult<T> {
     readonly value: T,
     /** Of the whole run. */
     readonly nanoseconds: number,
+  ) {}
+}
+
+/** A result that says how much memory the work holds. */
+export class SizedResult<T> {
+  constructor(
+    readonly value: T,
+    /** Of the whole run. */
+    readonly bytes: number,
   ) {}
 }
 
