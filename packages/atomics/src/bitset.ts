@@ -34,8 +34,9 @@
  *            for a moment is a lost wake for whoever sleeps on it. A count of members: two more atomic operations, on one contended word.
  */
 import { add, agentLocal, and, limits, load, or, pause, set } from '#ops'
+import { regionOf } from './arguments.js'
 import { InvalidArgumentError } from './errors.js'
-import { Region } from './region.js'
+import type { Region } from './region.js'
 import { type Handle, Place, SharedObject } from './shared-object.js'
 
 /** Where a new bitset lives. */
@@ -91,7 +92,7 @@ export class AtomicBitset extends SharedObject {
    * @throws InvalidArgumentError (`ERR_INVALID_ARGUMENT`) when `size` is no integer from 1 to 1,048,576, RegionFullError (`ERR_REGION_FULL`).
    */
   constructor(size: number, options: BitsetOptions | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, AtomicBitset, AtomicBitset.bytesFor(size)))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), AtomicBitset, AtomicBitset.bytesFor(size)))
     this.words = this.region.words
     this.size = size
     this.widths = widthsOf(size)

@@ -14,8 +14,9 @@
  * Rejected   A check by atomic load: doubles the price of `load`.
  */
 import { add, and, compareExchange, exchange, load, or, peek, store, sub, xor } from '#ops'
+import { regionOf } from './arguments.js'
 import { InvalidArgumentError } from './errors.js'
-import { Region } from './region.js'
+import type { Region } from './region.js'
 import { type Handle, Place, SharedObject } from './shared-object.js'
 
 // V8 puts a constant of the module into the compiled code, but loads and checks an imported binding at every call (1 to 2 cycles for each
@@ -75,7 +76,7 @@ export class AtomicInt32 extends SharedObject implements AtomicCell<number> {
    */
   constructor(options: CellOptions<number> | Place = {}) {
     const value = options instanceof Place ? 0 : checkInt32(options.value ?? 0)
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, AtomicInt32))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), AtomicInt32))
     this.view = viewOf(this)
     if (value !== 0) inlineStore(this.view, 1, value)
   }
@@ -196,7 +197,7 @@ export class AtomicUint32 extends SharedObject implements AtomicCell<number> {
    */
   constructor(options: CellOptions<number> | Place = {}) {
     const value = options instanceof Place ? 0 : checkUint32(options.value ?? 0)
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, AtomicUint32))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), AtomicUint32))
     this.view = viewOf(this)
     if (value !== 0) inlineStore(this.view, 1, value | 0)
   }
@@ -309,7 +310,7 @@ export class AtomicBool extends SharedObject implements AtomicCell<boolean> {
    */
   constructor(options: CellOptions<boolean> | Place = {}) {
     const value = options instanceof Place ? false : checkBoolean(options.value ?? false)
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, AtomicBool))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), AtomicBool))
     this.view = viewOf(this)
     if (value) inlineStore(this.view, 1, 1)
   }

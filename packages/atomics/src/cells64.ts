@@ -8,9 +8,10 @@
  * Progress   As cells.ts.
  */
 import { add64, and64, compareExchange64, exchange64, load64, or64, peek, store64, sub64, xor64 } from '#ops'
+import { regionOf } from './arguments.js'
 import type { AtomicCell, CellOptions } from './cells.js'
 import { InvalidArgumentError } from './errors.js'
-import { Region } from './region.js'
+import type { Region } from './region.js'
 import { type Handle, Place, SharedObject } from './shared-object.js'
 
 // As in cells.ts.
@@ -49,7 +50,7 @@ export class AtomicBigInt64 extends SharedObject implements AtomicCell<bigint> {
    */
   constructor(options: CellOptions<bigint> | Place = {}) {
     const value = options instanceof Place ? 0n : checkInt64(options.value ?? 0n)
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, AtomicBigInt64))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), AtomicBigInt64))
     this.head = new Int32Array(this.region.buffer, this.at, 1)
     this.view = new BigInt64Array(this.region.buffer, this.at + 8, 1)
     if (value !== 0n) inlineStore64(this.view, 0, value)

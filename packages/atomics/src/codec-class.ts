@@ -1,5 +1,6 @@
 /** Which classes of the user's own, and which errors, the value codec may encode and make again. */
 import { agentLocal } from '#ops'
+import { checkClass } from './arguments.js'
 import {
   AgentLimitError,
   DisposedError,
@@ -60,7 +61,7 @@ const known = /* @__PURE__ */ agentLocal(own)
  */
 export function registerCloneable<T, R>(name: string, type: Constructor<T>, cloning: Cloning<T, R>): void {
   const { byName, byPrototype } = known.get()
-  const prototype = type.prototype as object
+  const prototype = checkClass(type).prototype as object
   if (byName.has(name)) throw new InvalidArgumentError(`a class is registered as '${name}' already`)
   if (byPrototype.has(prototype)) throw new InvalidArgumentError(`the class is registered already, as '${byPrototype.get(prototype)!.name}'`)
   const entry = { name, cloning: cloning as Cloning<unknown, unknown> }
@@ -74,7 +75,7 @@ export function registerCloneable<T, R>(name: string, type: Constructor<T>, clon
  * registered class above it, with its name kept.
  * @throws InvalidArgumentError when the name is registered for another class.
  */
-export function registerErrorClass(type: ErrorClass, name: string = type.name): void {
+export function registerErrorClass(type: ErrorClass, name: string = checkClass(type).name): void {
   const { errorClass, errorName } = known.get()
   const former = errorClass.get(name)
   if (former !== undefined && former !== type) throw new InvalidArgumentError(`the error class '${name}' is registered for another class`)

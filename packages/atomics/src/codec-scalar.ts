@@ -1,5 +1,6 @@
 /** Codecs of one number or flag, and of references to shared objects. Layout and invariants: codec.ts. */
 import { get, getBig, getByte, getFloat, set, setBig, setByte, setFloat } from '#ops'
+import { checkClass } from './arguments.js'
 import type { Codec } from './codec.js'
 import { isCountedClass, isCountedObject } from './counted.js'
 import { DisposedError, InvalidArgumentError, NotShareableError } from './errors.js'
@@ -138,6 +139,6 @@ class HandleCodec<T extends SharedObject> implements Codec<T> {
  * @throws NotShareableError when written an object of another region.
  */
 export function handle<T extends SharedObject>(type: SharedClass<T>): Codec<T> {
-  registerShareable(type.kind, type)
+  registerShareable(checkClass(type).kind, type)
   return new HandleCodec(type)
 }

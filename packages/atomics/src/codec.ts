@@ -21,6 +21,7 @@
             I3 A `write` that throws has allocated nothing, and has changed nothing where the codec is not a compound one. A compound
  *               one's slot may be half written: who keeps a former value there writes to private memory first (staging.ts).
  */
+import { checkCodec } from './arguments.js'
 import { agentLocal } from '#ops'
 import { InvalidArgumentError } from './errors.js'
 import type { Region } from './region.js'
@@ -93,7 +94,7 @@ export function recover(codec: Codec<unknown>, region: Region, at: number, isWho
  * @throws InvalidArgumentError for a codec that has none.
  */
 export function fixedCodec<T>(codec: Codec<T>, use: string): Codec<T> {
-  const fixed = codec.fixed ? codec : codec.inline
+  const fixed = checkCodec(codec).fixed ? codec : codec.inline
   if (fixed?.fixed !== true)
     throw new InvalidArgumentError(`${use} takes codecs of fixed size; ${codec.kind} owns memory or references outside its slot`)
   return fixed
@@ -106,6 +107,7 @@ const registered = /* @__PURE__ */ agentLocal(() => new Map<string, Codec<unknow
  * @throws InvalidArgumentError when another codec has its kind, or the kind is not a plain name.
  */
 export function registerCodec<T>(codec: Codec<T>): void {
+  checkCodec(codec)
   if (!/^[A-Za-z_$][\w$.-]*$/.test(codec.kind)) throw new InvalidArgumentError(`a codec's kind is a plain name, got '${codec.kind}'`)
   const former = registered.get().get(codec.kind)
   if (former !== undefined && former !== codec) throw new InvalidArgumentError(`the codec kind '${codec.kind}' is registered for another codec`)

@@ -11,9 +11,10 @@
  *            table has up to 255 agents, and a line for each makes the counter 16 KB.
  */
 import { add64, agentLocal, load64 } from '#ops'
+import { regionOf } from './arguments.js'
 import { InvalidArgumentError } from './errors.js'
 import { LINE_BYTES } from './layout.js'
-import { Region } from './region.js'
+import type { Region } from './region.js'
 import { type Handle, Place, SharedObject } from './shared-object.js'
 
 /** Where a new counter lives. */
@@ -46,7 +47,7 @@ export class AtomicCounter extends SharedObject {
 
   /** Allocates a counter at 0. @throws RegionFullError (`ERR_REGION_FULL`). */
   constructor(options: CounterOptions | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, AtomicCounter))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), AtomicCounter))
     this.words64 = this.region.words64
   }
 

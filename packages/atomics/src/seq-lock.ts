@@ -19,11 +19,12 @@
  *            after: in the memory model they may see later writes than the check does.
  */
 import { compareExchange, get, load, pause, set, store } from '#ops'
+import { regionOf } from './arguments.js'
 import { isOwnerAlive } from './agents.js'
 import { type Codec, fixedCodec } from './codec.js'
 import { kindBytes, readKind, writeKind } from './codec-kind.js'
 import { roundUp } from './codec-scratch.js'
-import { Region } from './region.js'
+import type { Region } from './region.js'
 import { type Handle, Place, SharedObject } from './shared-object.js'
 import { Staging } from './staging.js'
 
@@ -68,7 +69,7 @@ export class SeqLock<T> extends SharedObject {
    */
   constructor(codec: Codec<T> | Place, options: SeqLockOptions<T> = {}) {
     const fixed = codec instanceof Place ? undefined : fixedCodec(codec, 'SeqLock')
-    super(codec instanceof Place ? codec : Place.allocate(options.region ?? Region.default, SeqLock, SeqLock.bytes(codec)))
+    super(codec instanceof Place ? codec : Place.allocate(regionOf(options), SeqLock, SeqLock.bytes(codec)))
     // Written before the object was published, and never again.
     this.codec = fixed ?? fixedCodec(readKind(this.region, this.at + get(this.region.words, (this.at >> 2) + KIND)) as Codec<T>, 'SeqLock')
     this.slotWords = roundUp(this.codec.bytes, 8) >> 2

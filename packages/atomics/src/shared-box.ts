@@ -14,11 +14,12 @@
  * Rejected   Handles without a reference: the sender would have to keep its own until the receiver says that it has opened its.
  */
 import { add, agentLocal, compareExchange, get, load, set, store, sub } from '#ops'
+import { checkCodec, regionOf } from './arguments.js'
 import type { Codec } from './codec.js'
 import { kindBytes, readKind, writeKind } from './codec-kind.js'
 import { roundUp } from './codec-scratch.js'
 import { DisposedError, InvalidArgumentError } from './errors.js'
-import { Region } from './region.js'
+import type { Region } from './region.js'
 import { type Handle, Place, SharedObject } from './shared-object.js'
 
 const COUNT = 1
@@ -60,7 +61,7 @@ export class SharedBox<T> extends SharedObject {
 
   /** Makes a box with one reference. @throws RegionFullError, and what the codec throws for the value. */
   constructor(options: SharedBoxOptions<T> | Place, value?: T) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, SharedBox, SharedBox.bytes(options.codec)))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), SharedBox, SharedBox.bytes(options.codec)))
     if (options instanceof Place) this.codec = readKind(this.region, this.at + get(this.region.words, (this.at >> 2) + KIND)) as Codec<T>
     else {
       this.codec = options.codec
@@ -76,7 +77,7 @@ export class SharedBox<T> extends SharedObject {
 
   /** Bytes that a box of this codec takes, without what its value has outside its slot. */
   static bytes(codec: Codec<unknown>): number {
-    return SLOT_AT + roundUp(codec.bytes, 4) + kindBytes(codec)
+    return SLOT_AT + roundUp(checkCodec(codec).bytes, 4) + kindBytes(codec)
   }
 
   /** Makes one in `SharedBox.bytes(codec)` zeroed bytes that the caller owns, aligned to 8. The last release leaves them to the caller. */

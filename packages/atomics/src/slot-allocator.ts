@@ -22,8 +22,9 @@
  *            stops for a millisecond misses thousands of releases. A bitset: no ABA, but not last in, first out.
  */
 import { compareExchange, compareExchange64, load, load64, or, peek, set, setBig } from '#ops'
+import { regionOf } from './arguments.js'
 import { InvalidArgumentError } from './errors.js'
-import { Region } from './region.js'
+import type { Region } from './region.js'
 import { type Handle, Place, SharedObject } from './shared-object.js'
 
 /** Where a new slot allocator lives. */
@@ -66,7 +67,7 @@ export class SlotAllocator extends SharedObject {
    * @throws InvalidArgumentError (`ERR_INVALID_ARGUMENT`) when `size` is no integer from 1 to 16,777,216, RegionFullError (`ERR_REGION_FULL`).
    */
   constructor(size: number, options: SlotAllocatorOptions | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, SlotAllocator, SlotAllocator.bytesFor(size)))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), SlotAllocator, SlotAllocator.bytesFor(size)))
     this.words = this.region.words
     this.words64 = this.region.words64
     this.size = size

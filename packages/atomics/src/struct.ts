@@ -8,6 +8,7 @@
  *               a whole value into a fresh slot may stop in its middle; nothing is allocated by then, and nobody reads that slot.
  */
 import { copy, fill, get, getFloat, set, setFloat } from '#ops'
+import { regionOf } from './arguments.js'
 import { type Codec, fixedCodec, type ViewCodec } from './codec.js'
 import type { ArrayView, InPlace } from './codec-array.js'
 import { checkF64, checkI32, checkU32 } from './codec-scalar.js'
@@ -96,6 +97,7 @@ interface Field {
  * Ship.offsets.place // 24
  */
 export function struct<const F extends Fields>(fields: F): StructClass<F> {
+  if (typeof fields !== 'object' || fields === null) throw new InvalidArgumentError('struct() takes an object of codecs by name')
   const layout: Field[] = []
   let size = 0
   let align = 1
@@ -140,7 +142,7 @@ export function struct<const F extends Fields>(fields: F): StructClass<F> {
     constructor(options: { region?: Region; value?: Record<string, unknown> } | Region = {}, at = -1) {
       if (options instanceof Region) super(options, at)
       else {
-        const region = options.region ?? Region.default
+        const region = regionOf(options)
         super(region, region.alloc(total, Math.max(align, 8)))
         if (options.value !== undefined) {
           try {

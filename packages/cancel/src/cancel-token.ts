@@ -10,7 +10,7 @@
  *            needs no memory of the region. A canceller that dies is finished by its reaper, or by who looks under the lock before.
  */
 import { DisposedError, type Handle, InvalidArgumentError, Region, registerShareable, SharedObject } from '@heddle/atomics'
-import { Place } from '@heddle/atomics/internal'
+import { checkList, Place, regionOf } from '@heddle/atomics/internal'
 import { agentLocal, defer, effect, load, now, peek } from '@heddle/atomics/ops'
 import { CancelledError, TimeoutError } from '@heddle/park'
 import {
@@ -140,7 +140,7 @@ export class CancelToken extends SharedObject implements Listened {
    */
   static timeout(ms: number, options: TokenOptions = {}): CancelToken {
     const deadline = deadlineAfter(ms)
-    return make(Agent.of(options.region ?? Region.default), 0, deadline)
+    return make(Agent.of(regionOf(options)), 0, deadline)
   }
 
   /**
@@ -151,8 +151,9 @@ export class CancelToken extends SharedObject implements Listened {
   static any(signals: Iterable<CancelToken | AbortSignal>, options: TokenOptions = {}): CancelToken {
     const parents = new Map<number, CancelToken>()
     const web: AbortSignal[] = []
+    const given = regionOf(options)
     let { region } = options
-    for (const signal of signals) {
+    for (const signal of checkList(signals, 'signals')) {
       if (!(signal instanceof CancelToken)) web.push(checkAbortSignal(signal))
       else if (signal.waiters !== 0) {
         signal.assertLive()
@@ -163,7 +164,7 @@ export class CancelToken extends SharedObject implements Listened {
     }
     let deadline = Infinity
     for (const parent of parents.values()) deadline = Math.min(deadline, parent.deadline ?? Infinity)
-    const agent = Agent.of(region ?? Region.default)
+    const agent = Agent.of(region ?? given)
     const token = make(agent, 0, deadline, [...parents.values()], 0, false)
     for (const signal of web) if (!token.isCancelled) token.follow(signal)
     return token
@@ -176,7 +177,7 @@ export class CancelToken extends SharedObject implements Listened {
    */
   static from(signal: AbortSignal, options: TokenOptions = {}): CancelToken {
     checkAbortSignal(signal)
-    const token = make(Agent.of(options.region ?? Region.default), 0, Infinity)
+    const token = make(Agent.of(regionOf(options)), 0, Infinity)
     token.follow(signal)
     return token
   }
@@ -217,7 +218,7 @@ export class CancelToken extends SharedObject implements Listened {
    * @throws DisposedError, InvalidArgumentError for a timeout that is no time, RegionFullError
    */
   child(options: ChildOptions = {}): CancelSource {
-    return new CancelSource(makeSource(undefined, options.timeout, this, 0))
+    return new CancelSource(makeSource({ ...options, region: this.region, parent: this }, 0))
   }
 
   /**
@@ -378,7 +379,7 @@ export class CancelSource extends SharedObject {
 
   /** Makes a source with a token of its own. @throws InvalidArgumentError for a timeout that is no time, DisposedError for a parent that is gone, RegionFullError */
   constructor(options: CancelSourceOptions | CancelToken = {}) {
-    const token = options instanceof CancelToken ? options : makeSource(options.region, options.timeout, options.parent, 0)
+    const token = options instanceof CancelToken ? options : makeSource(options, 0)
     // The token is where the source is: what the base takes of a place.
     super(token as unknown as Place)
     this.token = token
@@ -387,7 +388,7 @@ export class CancelSource extends SharedObject {
 
   /** Makes a source in BYTES zeroed bytes that the caller owns. The memory may be used otherwise when it was disposed of and nobody waits with its token any more. */
   static init(region: Region, at: number, options: ChildOptions & { parent?: CancelToken } = {}): CancelSource {
-    return new CancelSource(makeSource(region, options.timeout, options.parent, at))
+    return new CancelSource(makeSource({ ...options, region }, at))
   }
 
   /** Opens the source at a byte offset. @throws DisposedError when none lives there, InvalidArgumentError for a token without one. */
@@ -465,10 +466,12 @@ function make(agent: Agent, flags: number, deadline: number, parents = NOBODY, a
 }
 
 /** @throws InvalidArgumentError, DisposedError, RegionFullError */
-function makeSource(region: Region | undefined, timeout: number | undefined, parent: CancelToken | undefined, at: number): CancelToken {
+function makeSource(options: CancelSourceOptions, at: number): CancelToken {
+  const region = regionOf(options)
+  const { timeout, parent } = options
   const deadline = deadlineAfter(timeout)
-  if (parent === undefined || parent.waiters === 0) return make(Agent.of(region ?? Region.default), FLAG_OWNED, deadline, NOBODY, at)
-  if (region !== undefined && region !== parent.region) throw new InvalidArgumentError('a child lives in the region of its parent')
+  if (parent === undefined || parent.waiters === 0) return make(Agent.of(region), FLAG_OWNED, deadline, NOBODY, at)
+  if (options.region !== undefined && region !== parent.region) throw new InvalidArgumentError('a child lives in the region of its parent')
   const inherited = parent.deadline ?? Infinity
   return make(Agent.of(parent.region), FLAG_OWNED, Math.min(deadline, inherited), [parent], at, deadline < inherited)
 }

@@ -1,6 +1,6 @@
 /** Who this agent is, and how an agent learns that a worker which it knows has died. */
-import { InvalidArgumentError, Region } from '@heddle/atomics'
-import { canBlock, knownRegions, watchRegions } from '@heddle/atomics/internal'
+import { InvalidArgumentError, type Region } from '@heddle/atomics'
+import { canBlock, knownRegions, regionOf, watchRegions } from '@heddle/atomics/internal'
 import { Agent } from './agent.js'
 import { getHost } from './host.js'
 import { isKnown, reapThread } from './reap.js'
@@ -16,8 +16,8 @@ export interface AgentInfo {
 }
 
 /** The calling agent in a region (default: `Region.default`). Registers it on first use. @throws AgentLimitError */
-export function currentAgent(region: Region = Region.default): AgentInfo {
-  const { id, generation } = Agent.of(region)
+export function currentAgent(region?: Region): AgentInfo {
+  const { id, generation } = Agent.of(regionOf({ region }))
   return { id, generation, canBlock: canBlock() }
 }
 

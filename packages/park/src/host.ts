@@ -4,6 +4,7 @@
  * A host package (`@heddle/node`, …) implements all of it and installs itself with `setHost`; without one, the default below
  * serves every platform that has `setTimeout`: it waits, keeps the process alive while somebody waits, and starts no workers.
  */
+import { InvalidArgumentError } from '@heddle/atomics'
 import { platformThreadNumber, threadNumber } from '@heddle/atomics/internal'
 import { agentLocal } from '@heddle/atomics/ops'
 
@@ -144,6 +145,7 @@ export function getHost(): Host {
 
 /** Installs a host for this agent, in place of the universal default. Call it before the first use of a region: what dies before can't be told from what lives. */
 export function setHost(host: Host): void {
+  if (typeof (host as Partial<Host> | undefined)?.threadId !== 'function') throw new InvalidArgumentError('not a host: it has no threadId()')
   installed.set(host)
   threadNumber.set(host.threadId())
 }

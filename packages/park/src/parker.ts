@@ -9,8 +9,8 @@
  *               enqueues: one of them sees the other.
  * Progress   While the other side runs, both meet at the permit word and the queue is not touched.
  */
-import { type Handle, Region, SharedObject } from '@heddle/atomics'
-import { Place } from '@heddle/atomics/internal'
+import { type Handle, type Region, SharedObject } from '@heddle/atomics'
+import { Place, regionOf } from '@heddle/atomics/internal'
 import { compareExchange, exchange, load } from '@heddle/atomics/ops'
 import { Agent } from './agent.js'
 import { W_LINKED } from './layout.js'
@@ -69,7 +69,7 @@ export class Parker extends SharedObject implements Waker {
 
   /** Allocates a parker without a permit. @throws RegionFullError */
   constructor(options: { region?: Region } | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, Parker))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), Parker))
     this.permit = (this.at >> 2) + 1
   }
 

@@ -5,8 +5,8 @@
  * Layout     +0 header · +4 queue: lock, head, tail, ticket. Protocol and invariants: queue.ts, record.ts, wake.ts.
  * Progress   Waiters are chosen in order of arrival, passing over those whose agent can't run while another can.
  */
-import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
-import { Place } from '@heddle/atomics/internal'
+import { type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
+import { Place, regionOf } from '@heddle/atomics/internal'
 import { load, set } from '@heddle/atomics/ops'
 import { Agent } from './agent.js'
 import { W_STATE, W_WANT, WAITING } from './layout.js'
@@ -54,7 +54,7 @@ export class WaitQueue extends SharedObject {
 
   /** Allocates a queue. @throws RegionFullError */
   constructor(options: { region?: Region } | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, WaitQueue))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), WaitQueue))
     this.q = (this.at >> 2) + 1
   }
 

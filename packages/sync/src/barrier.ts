@@ -13,8 +13,8 @@
  *            B4 While an action runs its waiters stay in the queue, with a generation that is over; a leader that died is found by its tag.
  * Progress   The last party never waits. A party that dies, gives up or aborts breaks the barrier for all: nobody waits for who can't come.
  */
-import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
-import { isOwnerGone, Place } from '@heddle/atomics/internal'
+import { type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
+import { isOwnerGone, Place, regionOf } from '@heddle/atomics/internal'
 import { effect, get, load, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import {
@@ -373,7 +373,7 @@ export class Barrier extends SharedObject {
    */
   constructor(n: number | Place, options: BarrierOptions = {}) {
     if (!(n instanceof Place)) checkParties(n)
-    super(n instanceof Place ? n : Place.allocate(options.region ?? Region.default, Barrier))
+    super(n instanceof Place ? n : Place.allocate(regionOf(options), Barrier))
     this.action = options.action
     if (!(n instanceof Place)) store(this.region.words, (this.at >> 2) + PARTIES, n)
   }

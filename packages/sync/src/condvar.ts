@@ -16,8 +16,8 @@
  * Progress   Notified waiters get the mutex in order of arrival, behind those who wait for it already.
  * Rejected   Waking the notified: all but one would only go to sleep again on the mutex.
  */
-import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
-import { isOwnerGone, Place } from '@heddle/atomics/internal'
+import { type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
+import { isOwnerGone, Place, regionOf } from '@heddle/atomics/internal'
 import { load, now, or, store } from '@heddle/atomics/ops'
 import { type AsyncOptions, type BlockingOptions, type FiberOperation, TimeoutError, type WaitOptions } from '@heddle/park'
 import {
@@ -168,7 +168,7 @@ export class Condvar extends SharedObject {
 
   /** Allocates a condvar. @throws RegionFullError */
   constructor(options: { region?: Region } | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, Condvar))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), Condvar))
     this.q = (this.at >> 2) + 1
     this.bound = (this.at >> 2) + MUTEX_OFFSET
   }

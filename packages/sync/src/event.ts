@@ -6,8 +6,8 @@
  *   state    manual: bit 0 CLOSED · bits 2–31 openings (gate.ts)         auto: permits (permits.ts), of which at most one is kept
  * Invariants gate.ts; permits.ts.
  */
-import { type Handle, Region, SharedObject } from '@heddle/atomics'
-import { Place } from '@heddle/atomics/internal'
+import { type Handle, type Region, SharedObject } from '@heddle/atomics'
+import { Place, regionOf } from '@heddle/atomics/internal'
 import { compareExchange, get, load, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, block, DoneFiber, FiberWait, firstOf, type Operation, promise, QUEUE_BYTES } from '@heddle/park/internal'
@@ -45,7 +45,7 @@ export class Event extends SharedObject {
 
   /** Allocates an event that is not set. @throws RegionFullError */
   constructor(options: EventOptions | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, Event))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), Event))
     this.state = (this.at >> 2) + 1
     if (!(options instanceof Place)) this.format(options)
   }

@@ -4,8 +4,8 @@
  * Source     java.util.concurrent.CountDownLatch; C++20's std::latch.
  * Layout     +0 header · +4 count · +8 queue. The gate (gate.ts) is open when the count is 0, for ever.
  */
-import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
-import { Place } from '@heddle/atomics/internal'
+import { type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
+import { Place, regionOf } from '@heddle/atomics/internal'
 import { compareExchange, load, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, block, DoneFiber, FiberWait, promise, QUEUE_BYTES } from '@heddle/park/internal'
@@ -31,7 +31,7 @@ export class Latch extends SharedObject {
   /** Allocates a latch. @throws InvalidArgumentError unless `n` is an integer of 0 or more, RegionFullError */
   constructor(n: number | Place, options: { region?: Region } = {}) {
     if (!(n instanceof Place)) checkCount(n, 0)
-    super(n instanceof Place ? n : Place.allocate(options.region ?? Region.default, Latch))
+    super(n instanceof Place ? n : Place.allocate(regionOf(options), Latch))
     this.word = (this.at >> 2) + 1
     if (!(n instanceof Place)) store(this.region.words, this.word, n)
   }

@@ -4,8 +4,8 @@
  * Source     Rust's std::sync::LazyLock; Java's initialization-on-demand holder.
  * Layout     +0 header · +8 a OnceCell, with a header of its own
  */
-import { type Codec, type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
-import { Place } from '@heddle/atomics/internal'
+import { type Codec, type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
+import { Place, regionOf } from '@heddle/atomics/internal'
 import type { AsyncOptions, BlockingOptions, WaitOptions } from '@heddle/park'
 import { OnceCell, type OnceCellOptions } from './once-cell.js'
 
@@ -30,7 +30,7 @@ export class Lazy<T> extends SharedObject {
     options: OnceCellOptions<T> | Place,
     private readonly make?: () => T,
   ) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, Lazy, Lazy.bytes(options.codec)))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), Lazy, Lazy.bytes(options.codec)))
     const inner = this.at + CELL_AT
     this.cell = options instanceof Place ? OnceCell.at<T>(this.region, inner) : OnceCell.init(this.region, inner, options.codec)
   }

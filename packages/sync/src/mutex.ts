@@ -9,8 +9,8 @@
  * Progress   A running thread may barge; a waiter that lost two retries or waited 1 ms is handed the lock. A dead owner leaves it
  *            poisoned, to whoever comes next.
  */
-import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
-import { isOwnerGone, Place } from '@heddle/atomics/internal'
+import { type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
+import { isOwnerGone, Place, regionOf } from '@heddle/atomics/internal'
 import { type AgentLocal, agentLocal, and, compareExchange, get, load, peek, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, block, DoneFiber, FiberWait, LOCKED_BIT, OBSERVED_BIT, ownerOf, POISONED_BIT, promise, QUEUE_BYTES } from '@heddle/park/internal'
@@ -146,7 +146,7 @@ export class Mutex extends SharedObject implements Lockable {
 
   /** Allocates an unlocked mutex. @throws RegionFullError */
   constructor(options: MutexOptions | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, Mutex))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), Mutex))
     this.state = (this.at >> 2) + 1
     this.side = agentLocal(() => new MutexSide(this, Agent.of(this.region), this.header))
     if (!(options instanceof Place)) this.format(options)

@@ -9,8 +9,8 @@
  * Pairs      The store of `done` publishes the slot to every load that sees it.
  * Progress   A get is one load and a read of the slot. Who waits is told when the value is there.
  */
-import { type Codec, DisposedError, type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
-import { isOwnerGone, kindBytes, Place, readKind, writeKind } from '@heddle/atomics/internal'
+import { type Codec, DisposedError, type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
+import { isOwnerGone, kindBytes, Place, readKind, writeKind, regionOf, checkCodec } from '@heddle/atomics/internal'
 import { get, load, set, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import {
@@ -99,7 +99,7 @@ export class OnceCell<T> extends SharedObject {
 
   /** Allocates an empty cell. @throws RegionFullError */
   constructor(options: OnceCellOptions<T> | Place) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, OnceCell as never, OnceCell.bytes(options.codec)))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), OnceCell as never, OnceCell.bytes(options.codec)))
     if (options instanceof Place) this.codec = readKind(this.region, this.at + get(this.region.words, this.word(KIND))) as Codec<T>
     else {
       this.codec = options.codec
@@ -109,7 +109,7 @@ export class OnceCell<T> extends SharedObject {
 
   /** Bytes that a cell of this codec takes, without what its value has outside its slot. */
   static bytes(codec: Codec<unknown>): number {
-    return SLOT_AT + ((codec.bytes + 3) & ~3) + kindBytes(codec)
+    return SLOT_AT + ((checkCodec(codec).bytes + 3) & ~3) + kindBytes(codec)
   }
 
   /** Makes one in `OnceCell.bytes(codec)` zeroed bytes that the caller owns, aligned to 8. */

@@ -9,8 +9,8 @@
  *            M2 The agent's tag is there from the moment that one of its owners has the mutex, and gone before the mutex is free. While the
  *               mutex is one of its fibers' that was not run yet, nobody owns it.
  */
-import { type Handle, Region, SharedObject } from '@heddle/atomics'
-import { Place } from '@heddle/atomics/internal'
+import { type Handle, type Region, SharedObject } from '@heddle/atomics'
+import { Place, regionOf } from '@heddle/atomics/internal'
 import { agentLocal, get, load, peek, set } from '@heddle/atomics/ops'
 import type { BlockingOptions, FiberOperation, WaitOptions, Waker } from '@heddle/park'
 import { Agent, DoneFiber, ownerOf, runningFiber } from '@heddle/park/internal'
@@ -73,7 +73,7 @@ export class ReentrantMutex extends SharedObject implements Lockable {
 
   /** Allocates an unlocked mutex. @throws RegionFullError */
   constructor(options: MutexOptions | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, ReentrantMutex))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), ReentrantMutex))
     const isNew = !(options instanceof Place) || options.isNew
     const inner = this.at + MUTEX_AT
     this.mutex = isNew ? Mutex.init(this.region, inner, options instanceof Place ? {} : options) : Mutex.at(this.region, inner)

@@ -23,8 +23,8 @@
  *            An agent that reads already and blocks for one more read gets it at once: the writer waits for it anyway.
  * Rejected   A count of readers in the state: a reader's death between the count and its log can't be told from one before (holds.ts).
  */
-import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
-import { isOwnerGone, Place } from '@heddle/atomics/internal'
+import { type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
+import { isOwnerGone, Place, regionOf } from '@heddle/atomics/internal'
 import { and, compareExchange, get, load, now, or, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import {
@@ -100,7 +100,7 @@ export class RwLock extends SharedObject implements RwWords {
 
   /** Allocates an unlocked lock. @throws RegionFullError */
   constructor(options: RwLockOptions | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, RwLock))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), RwLock))
     this.object = this.at >> 2
     this.state = this.object + 1
     this.drain = this.object + DRAIN_OFFSET

@@ -4,8 +4,8 @@
  * Layout     +0 header · +4 permits, +8 queue (permits.ts) · +24 max
  * Invariants permits.ts. Progress: first come first served.
  */
-import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
-import { Place } from '@heddle/atomics/internal'
+import { type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
+import { Place, regionOf } from '@heddle/atomics/internal'
 import { get, load, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, block, DoneFiber, FiberWait, promise, QUEUE_BYTES } from '@heddle/park/internal'
@@ -43,7 +43,7 @@ export class Semaphore extends SharedObject {
    */
   constructor(n: number | Place, options: SemaphoreOptions = {}) {
     if (!(n instanceof Place)) checkCount(n, options.max)
-    super(n instanceof Place ? n : Place.allocate(options.region ?? Region.default, Semaphore))
+    super(n instanceof Place ? n : Place.allocate(regionOf(options), Semaphore))
     this.permits = (this.at >> 2) + 1
     if (!(n instanceof Place)) this.format(n, options.max)
   }

@@ -10,8 +10,8 @@
  *               memory was freed; what nobody names then is lost to the region (one block a death).
  *            S3 A view is written in place, as it is by its section: codecs with views are `fixed`, and have one slot.
  */
-import { type Codec, type Handle, Region, SharedObject, type ViewCodec } from '@heddle/atomics'
-import { kindBytes, Place, readKind, writeKind } from '@heddle/atomics/internal'
+import { type Codec, type Handle, type Region, SharedObject, type ViewCodec } from '@heddle/atomics'
+import { kindBytes, Place, readKind, writeKind, regionOf, checkCodec } from '@heddle/atomics/internal'
 import { get, load, set, store } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, WaitOptions } from '@heddle/park'
 import { RwLock, type RwLockOptions } from './rw-lock.js'
@@ -50,7 +50,7 @@ export class Shared<T, V = T> extends SharedObject {
 
   /** Allocates one that holds `value`. @throws RegionFullError, and what the codec throws for the value. */
   constructor(codec: ViewCodec<T, V> | Codec<T> | Place, value?: T, options: RwLockOptions = {}) {
-    super(codec instanceof Place ? codec : Place.allocate(options.region ?? Region.default, Shared, Shared.bytes(codec)))
+    super(codec instanceof Place ? codec : Place.allocate(regionOf(options), Shared, Shared.bytes(codec)))
     const { region, at } = this
     if (codec instanceof Place) {
       // Written before the object was published.
@@ -71,7 +71,7 @@ export class Shared<T, V = T> extends SharedObject {
 
   /** Bytes that one of this codec takes, without what its value has outside its slot. */
   static bytes(codec: Codec<unknown>): number {
-    return kindAt(codec) + kindBytes(codec)
+    return kindAt(checkCodec(codec)) + kindBytes(codec)
   }
 
   /** Makes one in `Shared.bytes(codec)` zeroed bytes that the caller owns, aligned to 8. */

@@ -7,8 +7,8 @@
  * Progress   None is promised to one thread. While the owner is not running (preempted, or in a long section) the others burn their cores.
  * Rejected   A wait after a while: that is a Mutex.
  */
-import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
-import { isOwnerGone, Place } from '@heddle/atomics/internal'
+import { type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
+import { isOwnerGone, Place, regionOf } from '@heddle/atomics/internal'
 import { and, compareExchange, load, pause } from '@heddle/atomics/ops'
 import { Agent, LOCKED_BIT, ownerOf, POISONED_BIT } from '@heddle/park/internal'
 import { DeadlockError, NotOwnerError, PoisonedError } from './errors.js'
@@ -50,7 +50,7 @@ export class SpinMutex extends SharedObject implements Lockable {
 
   /** Allocates an unlocked mutex. @throws RegionFullError */
   constructor(options: { region?: Region } | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, SpinMutex))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), SpinMutex))
     this.state = (this.at >> 2) + 1
   }
 

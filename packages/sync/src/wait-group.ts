@@ -4,8 +4,8 @@
  * Source     Go's sync.WaitGroup.
  * Layout     +0 header · +4 state: bits 0–21 count · bits 22–31 how often it came to 0 · +8 queue. A gate (gate.ts), open at count 0.
  */
-import { type Handle, InvalidArgumentError, Region, SharedObject } from '@heddle/atomics'
-import { Place } from '@heddle/atomics/internal'
+import { type Handle, InvalidArgumentError, type Region, SharedObject } from '@heddle/atomics'
+import { Place, regionOf } from '@heddle/atomics/internal'
 import { compareExchange, load } from '@heddle/atomics/ops'
 import type { AsyncOptions, BlockingOptions, FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, block, DoneFiber, FiberWait, promise, QUEUE_BYTES } from '@heddle/park/internal'
@@ -33,7 +33,7 @@ export class WaitGroup extends SharedObject {
 
   /** Allocates a group with count 0. @throws RegionFullError */
   constructor(options: { region?: Region } | Place = {}) {
-    super(options instanceof Place ? options : Place.allocate(options.region ?? Region.default, WaitGroup))
+    super(options instanceof Place ? options : Place.allocate(regionOf(options), WaitGroup))
     this.word = (this.at >> 2) + 1
   }
 
