@@ -155,7 +155,10 @@ export class Executor {
       reaped: (): void => void submitter.takeDone(),
       progress: () => submitter.completed + submitter.failed,
       added: (): void => observation?.watchWorkers(),
-      ending: (worker: number): void => executor.threads?.workerEnding(worker),
+      ending: (worker: number): void => {
+        observation?.heard()
+        executor.threads?.workerEnding(worker)
+      },
       ended: (worker: number): void => executor.threads?.workerEnded(worker),
       called: (): void => executor.threads?.listen(),
     }

@@ -10,11 +10,14 @@
  * Invariants M1 While a worker is not idle, a look is due; while all are, nothing is, and P_WATCHER_ASLEEP is 1. It is set before the workers' bits are
  *               looked at, and a worker whose bit was taken away looks at it afterwards, as does whoever took it: one of them sees the other.
  *            M2 Time in which this thread could not run is nobody's: a machine that was stopped, or has too much to do, makes no worker stuck.
- *            M3 A worker is given up on by a compare-exchange on the slot of its call: either that says STUCK, or the call has ended.
+ *            M3 A worker is given up on by a compare-exchange on the slot of its call, from the state that an earlier look saw: either that says STUCK, or the call
+ *               has ended. One that began after that look is never the one, whatever slot it has; a worker that has begun or ended one makes progress.
+ *            M4 What is said of a worker that has ended meanwhile is said of nobody: its reaper changes K_ACTIVITY, then takes TELLING away, and the next of its number is
+ *               not blamed.
  * Pairs      observer.ts for the worker; observation.ts for the agent that starts another in its place.
  */
 import { type Handle, Region } from '@heddle/atomics'
-import { load, now, store } from '@heddle/atomics/ops'
+import { compareExchange, exchange, load, now, peek, store } from '@heddle/atomics/ops'
 import { Doorbell, getHost } from '@heddle/park/internal'
 import {
   K_ACTIVITY,
@@ -63,6 +66,8 @@ export function serveMonitor({ pool: handle, stuckAfter, replaces }: MonitorData
 
 const SHORTEST_PERIOD_MS = 5
 const LONGEST_PERIOD_MS = 1000
+/** In K_STUCK_TASK, while something is about to be said of this very worker: nothing for whoever hears of it. */
+const TELLING = -1
 
 /** Watches one pool's workers. */
 export class Monitor {
@@ -70,6 +75,8 @@ export class Monitor {
   /** When each worker was last seen to make progress, or to have nothing to do. */
   private readonly alive = new Float64Array(MAX_WORKERS)
   private readonly isTold = new Uint8Array(MAX_WORKERS)
+  /** What runs in those that may be stuck at the next look. */
+  private readonly begun: (readonly StartedCall[] | undefined)[] = []
   private readonly period: number
   private isAwake = false
   private looked = 0
@@ -141,6 +148,7 @@ export class Monitor {
   private isAlive(worker: number, time: number): void {
     this.alive[worker] = time
     this.isTold[worker] = 0
+    this.begun[worker] = undefined
   }
 
   private lookAt(worker: number, time: number): void {
@@ -152,42 +160,81 @@ export class Monitor {
       this.isAlive(worker, time)
       return
     }
+    if (this.isTold[worker] !== 0) return
     const idle = time - this.alive[worker]!
-    if (idle < this.stuckAfter) {
+    const begun = this.begun[worker]
+    if (idle < this.stuckAfter || begun === undefined) {
+      // The next look may be the one that tells.
+      if (begun === undefined && idle + this.period >= this.stuckAfter) this.begun[worker] = this.callsOf(worker)
       store(pool.words, record + K_PING, load(pool.words, record + K_PING) + 1)
       pool.ring(record + K_BELL)
-    } else if (this.isTold[worker] === 0 && this.tell(worker, Math.max(1, Math.round(idle)))) this.isTold[worker] = 1
+    } else if (this.tell(worker, begun, Math.max(1, Math.round(idle)))) this.isTold[worker] = 1
+    else this.isAlive(worker, time)
   }
 
-  /** Says that a worker is stuck; false if it was not, after all. */
-  private tell(worker: number, ms: number): boolean {
+  /** The calls that run there now. */
+  private callsOf(worker: number): StartedCall[] {
+    const { words } = this.pool
+    const calls: StartedCall[] = []
+    forEachSlot(this.pool, (slot, at) => {
+      const state = load(words, at + T_STATE)
+      if (phaseOf(state) === STARTED && workerOf(state) === worker) calls.push({ slot, at, state })
+    })
+    return calls
+  }
+
+  /** Says that a worker is stuck in what it had begun at an earlier look; false if it was not, after all. */
+  private tell(worker: number, begun: readonly StartedCall[], ms: number): boolean {
     const { pool } = this
     const { words, base } = pool
     const record = pool.workerAt(worker)
-    const there: { slot: number; at: number }[] = []
-    forEachSlot(pool, (slot, at) => {
-      const state = load(words, at + T_STATE)
-      if (phaseOf(state) === STARTED && workerOf(state) === worker) there.push({ slot, at })
-    })
+    // M4. What was told before, and not heard yet, stays if there is nothing to tell.
+    const before = exchange(words, record + K_STUCK_TASK, TELLING)
+    const told = this.findTask(worker, begun, ms)
+    compareExchange(words, record + K_STUCK_TASK, TELLING, told === 0 ? before : told)
+    if (told !== 0 || before > 0) pool.ring(base + P_OBSERVER_BELL)
+    return told !== 0
+  }
+
+  /** The task that a worker is stuck in, as K_STUCK_TASK has it; 0: it goes on. Gives up on its calls, if it is to be replaced. */
+  private findTask(worker: number, begun: readonly StartedCall[], ms: number): number {
+    const { pool } = this
+    const { words } = pool
+    const record = pool.workerAt(worker)
+    const there = this.callsOf(worker)
+    if (there.length !== begun.length || !there.every(({ at, state }, i) => begun[i]!.at === at && begun[i]!.state === state)) return 0
     const current = load(words, record + K_CURRENT) - 1
     // The code of an async call that goes on does not say whose it is: known if there is but one.
     const stuck = there.find(({ slot }) => slot === current) ?? (there.length === 1 ? there[0] : undefined)
-    const task = stuck === undefined ? 1 : (load(words, stuck.at + T_TASK) & TASK_MASK) + 2
-    if (load(words, record + K_ACTIVITY) !== this.activity[worker]) return false
+    // Plain: written before the call was queued, and for the next one after its state had changed.
+    const task = stuck === undefined ? 1 : (peek(words, stuck.at + T_TASK) & TASK_MASK) + 2
+    if (stuck !== undefined && load(words, stuck.at + T_STATE) !== stuck.state) return 0
+    if (load(words, record + K_ACTIVITY) !== this.activity[worker]) return 0
     store(words, record + K_STUCK, ms)
-    if (this.replaces) {
-      // M3.
-      if (stuck !== undefined && !giveUpOn(words, stuck.at + T_STATE, worker, STUCK)) return false
-      for (const { slot, at } of there) {
-        if (at !== stuck?.at && !giveUpOn(words, at + T_STATE, worker, DOOMED)) continue
-        const submitter = load(words, at + T_SUBMITTER)
-        pool.markDoneAgain(slot, submitter)
-        store(words, pool.submitterAt(submitter) + S_ASLEEP, 0)
-        pool.ring(pool.submitterAt(submitter) + S_BELL)
-      }
-    }
-    store(words, record + K_STUCK_TASK, task)
-    pool.ring(base + P_OBSERVER_BELL)
+    if (!this.replaces) return task
+    // M3.
+    if (stuck !== undefined && !this.giveUpOn(stuck, STUCK)) return 0
+    let lost = stuck === undefined ? 0 : 1
+    for (const call of there) if (call !== stuck && this.giveUpOn(call, DOOMED)) lost++
+    return lost === 0 && there.length > 0 ? 0 : task
+  }
+
+  private giveUpOn({ slot, at, state }: StartedCall, phase: typeof STUCK | typeof DOOMED): boolean {
+    const { pool } = this
+    const { words } = pool
+    if (!giveUpOn(words, at + T_STATE, state, phase)) return false
+    const submitter = load(words, at + T_SUBMITTER)
+    pool.markDoneAgain(slot, submitter)
+    store(words, pool.submitterAt(submitter) + S_ASLEEP, 0)
+    pool.ring(pool.submitterAt(submitter) + S_BELL)
     return true
   }
+}
+
+/** A call, as it was when it was seen to run. */
+interface StartedCall {
+  readonly slot: number
+  readonly at: number
+  /** T_STATE. */
+  readonly state: number
 }

@@ -4,7 +4,7 @@
  * Invariants I1 While nobody observes, P_OBSERVED is 0, no thread watches and no bell hangs.
  *            I2 Memory is bounded: a ring for each worker that ever ran, what is known of the calls that are open.
  */
-import { exchange, load, now, or, store } from '@heddle/atomics/ops'
+import { compareExchange, load, now, or, store } from '@heddle/atomics/ops'
 import type { Host, HostWorker } from '@heddle/park'
 import { Doorbell, watch } from '@heddle/park/internal'
 import { BEGIN, END, FAILED, PARK, readEvents, STEAL, UNPARK, type WorkerEvent } from './event-ring.js'
@@ -127,13 +127,14 @@ export class Observation {
     await watcher?.terminate()
   }
 
-  private heard(): void {
+  /** Tells what was said of stuck workers, and what the hooks have not been told. Before a worker that has ended is reaped: what was said of it is forgotten then. */
+  heard(): void {
     const { pool } = this
-    if (pool.isDisposed) return
+    if (this.bell === undefined || pool.isDisposed) return
     for (let worker = 0; worker < MAX_WORKERS; worker++) {
       const record = pool.workerAt(worker)
-      if (load(pool.words, record + K_STUCK_TASK) === 0) continue
-      const task = exchange(pool.words, record + K_STUCK_TASK, 0)
+      const task = load(pool.words, record + K_STUCK_TASK)
+      if (task <= 0 || compareExchange(pool.words, record + K_STUCK_TASK, task, 0) !== task) continue
       this.onStuck(worker, task < 2 ? '' : this.table.nameOf(task - 2).name, load(pool.words, record + K_STUCK))
     }
     this.tell()

@@ -2,7 +2,7 @@
  * What a worker tells while somebody observes its pool: that it makes progress, what it does now, and what it did.
  *
  * Layout     K_ACTIVITY, K_CURRENT, and a ring of events at K_EVENTS (event-ring.ts)
- * Invariants I1 All of it is written by the worker alone.
+ * Invariants I1 All of it is written by the worker alone, and K_ACTIVITY once more by its reaper.
  *            I2 A worker that nobody observes has no observer: calls look at one field of their loop, which they would look at without it.
  *            I3 K_ACTIVITY changes when a call begins, at each look of a safepoint, when a fiber begins a step, and, after a ping, when the event loop
  *               has turned: a nested wait that hears the bell while it blocks the thread is no progress.

@@ -9,11 +9,13 @@ import { load, peek, store } from '@heddle/atomics/ops'
 import type { Queues } from './queues.js'
 import {
   CHUNK_SLOTS,
+  K_ACTIVITY,
   K_AGENT,
   K_BELL,
   K_CANCELS,
   K_PHASE,
   K_RUNNING,
+  K_STUCK_TASK,
   MAX_CHUNKS,
   MAX_SUBMITTERS,
   P_CHUNK_AT,
@@ -60,6 +62,9 @@ export function reapWorker(pool: Pool, queues: Queues, worker: number): Reaped {
   endWaking(pool, worker)
   store(words, record + K_RUNNING, 0)
   store(words, record + K_CANCELS, 0)
+  // Who watches has said that it is stuck, or sees that something has changed (monitor.ts, M4).
+  store(words, record + K_ACTIVITY, load(words, record + K_ACTIVITY) + 1)
+  store(words, record + K_STUCK_TASK, 0)
   queues.mend(worker)
   let crashed = 0
   const told = new Set<number>()

@@ -78,11 +78,9 @@ export function startClaimed(words: Int32Array, index: number, claimed: number):
 export function finish(words: Int32Array, index: number, started: number): boolean {
   return compareExchange(words, index, started, (started & GENERATION_MASK) | DONE) === started
 }
-/** STARTED by this worker → STUCK or DOOMED, by whoever gives up on the worker; whether it was so. */
-export function giveUpOn(words: Int32Array, index: number, worker: number, phase: typeof STUCK | typeof DOOMED): boolean {
-  const state = load(words, index)
-  if ((state & PHASE_MASK) !== STARTED || workerOf(state) !== worker) return false
-  return compareExchange(words, index, state, (state & ~PHASE_MASK) | phase) === state
+/** STARTED → STUCK or DOOMED, by whoever gives up on the worker; false when it has ended, or another call runs in its place. */
+export function giveUpOn(words: Int32Array, index: number, started: number, phase: typeof STUCK | typeof DOOMED): boolean {
+  return compareExchange(words, index, started, (started & ~PHASE_MASK) | phase) === started
 }
 /** STARTED, STUCK or DOOMED by this worker → CRASHED, by a reaper; whether it was so. */
 export function crash(words: Int32Array, index: number, worker: number): boolean {
