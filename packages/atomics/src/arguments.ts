@@ -3,10 +3,15 @@ import type { Codec } from './codec.js'
 import { InvalidArgumentError } from './errors.js'
 import { Region } from './region.js'
 
+/** Gives back options. @throws InvalidArgumentError for what are none */
+export function checkOptions<O>(options: O): O {
+  if (typeof options !== 'object' || options === null) throw new InvalidArgumentError(`options must be an object, got ${text(options)}`)
+  return options
+}
+
 /** The region that options name, or the default one. @throws InvalidArgumentError for what are no options, or name no region */
 export function regionOf(options: { readonly region?: Region | undefined }): Region {
-  if (typeof options !== 'object' || options === null) throw new InvalidArgumentError(`options must be an object, got ${text(options)}`)
-  const { region = Region.default } = options
+  const { region = Region.default } = checkOptions(options)
   if (!(region instanceof Region)) throw new InvalidArgumentError(`options.region must be a Region, got ${text(region)}`)
   return region
 }

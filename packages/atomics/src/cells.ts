@@ -14,7 +14,7 @@
  * Rejected   A check by atomic load: doubles the price of `load`.
  */
 import { add, and, compareExchange, exchange, load, or, peek, store, sub, xor } from '#ops'
-import { regionOf } from './arguments.js'
+import { checkOptions, regionOf } from './arguments.js'
 import { InvalidArgumentError } from './errors.js'
 import type { Region } from './region.js'
 import { type Handle, Place, SharedObject } from './shared-object.js'
@@ -75,7 +75,7 @@ export class AtomicInt32 extends SharedObject implements AtomicCell<number> {
    * @throws InvalidArgumentError (`ERR_INVALID_ARGUMENT`) when `value` is no integer from -2³¹ to 2³¹ - 1, RegionFullError (`ERR_REGION_FULL`).
    */
   constructor(options: CellOptions<number> | Place = {}) {
-    const value = options instanceof Place ? 0 : checkInt32(options.value ?? 0)
+    const value = options instanceof Place ? 0 : checkInt32(checkOptions(options).value ?? 0)
     super(options instanceof Place ? options : Place.allocate(regionOf(options), AtomicInt32))
     this.view = viewOf(this)
     if (value !== 0) inlineStore(this.view, 1, value)
@@ -196,7 +196,7 @@ export class AtomicUint32 extends SharedObject implements AtomicCell<number> {
    * @throws InvalidArgumentError (`ERR_INVALID_ARGUMENT`) when `value` is no integer from 0 to 2³² - 1, RegionFullError (`ERR_REGION_FULL`).
    */
   constructor(options: CellOptions<number> | Place = {}) {
-    const value = options instanceof Place ? 0 : checkUint32(options.value ?? 0)
+    const value = options instanceof Place ? 0 : checkUint32(checkOptions(options).value ?? 0)
     super(options instanceof Place ? options : Place.allocate(regionOf(options), AtomicUint32))
     this.view = viewOf(this)
     if (value !== 0) inlineStore(this.view, 1, value | 0)
@@ -309,7 +309,7 @@ export class AtomicBool extends SharedObject implements AtomicCell<boolean> {
    * @throws InvalidArgumentError (`ERR_INVALID_ARGUMENT`) when `value` is no boolean, RegionFullError (`ERR_REGION_FULL`).
    */
   constructor(options: CellOptions<boolean> | Place = {}) {
-    const value = options instanceof Place ? false : checkBoolean(options.value ?? false)
+    const value = options instanceof Place ? false : checkBoolean(checkOptions(options).value ?? false)
     super(options instanceof Place ? options : Place.allocate(regionOf(options), AtomicBool))
     this.view = viewOf(this)
     if (value) inlineStore(this.view, 1, 1)

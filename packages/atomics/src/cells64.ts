@@ -8,7 +8,7 @@
  * Progress   As cells.ts.
  */
 import { add64, and64, compareExchange64, exchange64, load64, or64, peek, store64, sub64, xor64 } from '#ops'
-import { regionOf } from './arguments.js'
+import { checkOptions, regionOf } from './arguments.js'
 import type { AtomicCell, CellOptions } from './cells.js'
 import { InvalidArgumentError } from './errors.js'
 import type { Region } from './region.js'
@@ -49,7 +49,7 @@ export class AtomicBigInt64 extends SharedObject implements AtomicCell<bigint> {
    * @throws InvalidArgumentError (`ERR_INVALID_ARGUMENT`) when `value` is no bigint from -2⁶³ to 2⁶³ - 1, RegionFullError (`ERR_REGION_FULL`).
    */
   constructor(options: CellOptions<bigint> | Place = {}) {
-    const value = options instanceof Place ? 0n : checkInt64(options.value ?? 0n)
+    const value = options instanceof Place ? 0n : checkInt64(checkOptions(options).value ?? 0n)
     super(options instanceof Place ? options : Place.allocate(regionOf(options), AtomicBigInt64))
     this.head = new Int32Array(this.region.buffer, this.at, 1)
     this.view = new BigInt64Array(this.region.buffer, this.at + 8, 1)

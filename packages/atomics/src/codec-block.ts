@@ -27,13 +27,13 @@ abstract class BlockCodec<T> implements Codec<T> {
     private readonly name: string,
     protected readonly max: number,
     whole: boolean,
-    fixed: boolean = whole || max <= INLINE_BYTES,
+    fixed?: boolean,
   ) {
     checkMax(name, max)
     this.kind = `${name}(${max})`
     this.room = whole ? max : Math.min(max, INLINE_BYTES)
     this.bytes = roundUp(4 + this.room, 4)
-    this.fixed = fixed
+    this.fixed = fixed ?? (whole || max <= INLINE_BYTES)
   }
 
   abstract get inline(): Codec<T>

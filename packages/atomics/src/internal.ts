@@ -1,7 +1,7 @@
 /** What heddle's own packages build on; not covered by semantic versioning. */
 export * from './layout.js'
 export { AgentIdentity, agentRecord, awaitPins, generationOf, isOwnerAlive, isOwnerGone, ownerId, registerAgent, threadNumber } from './agents.js'
-export { checkCodec, checkList, regionOf } from './arguments.js'
+export { checkCodec, checkList, checkOptions, regionOf } from './arguments.js'
 export { objectWatch, Place, shareableClass } from './shared-object.js'
 export { platformThreadNumber } from './capabilities.js'
 export { canBlock } from './can-block.js'

@@ -1,5 +1,6 @@
 /** Waiting for several spawned calls. */
 import { InvalidArgumentError } from '@heddle/atomics'
+import { checkList, checkOptions } from '@heddle/atomics/internal'
 import type { WaitOptions } from '@heddle/park'
 import { deadlineOf } from '@heddle/park/internal'
 import { JoinHandle } from './join-handle.js'
@@ -36,7 +37,7 @@ const UNTIL = ['all', 'first', 'first-error']
  * ```
  */
 export async function waitAll<R>(handles: Iterable<JoinHandle<R>>, options: WaitAllOptions = {}): Promise<WaitAllResult<R>> {
-  const { until = 'all' } = options
+  const { until = 'all' } = checkOptions(options)
   if (!UNTIL.includes(until)) throw new InvalidArgumentError(`until must be one of ${UNTIL.join(', ')}, got ${String(until)}`)
   const all = listOf(handles, 'waitAll')
   const deadline = deadlineOf(options)
@@ -107,7 +108,7 @@ async function* completed<R>(all: JoinHandle<R>[]): AsyncGenerator<JoinHandle<R>
 }
 
 function listOf<R>(handles: Iterable<JoinHandle<R>>, verb: string): JoinHandle<R>[] {
-  const all = [...handles]
+  const all = [...checkList(handles, `the handles of ${verb}`)]
   for (const handle of all)
     if (!(handle instanceof JoinHandle)) throw new InvalidArgumentError(`${verb} takes handles that spawn returned, got ${typeof handle}`)
   return all

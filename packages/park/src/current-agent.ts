@@ -2,7 +2,7 @@
 import { InvalidArgumentError, type Region } from '@heddle/atomics'
 import { canBlock, knownRegions, regionOf, watchRegions } from '@heddle/atomics/internal'
 import { Agent } from './agent.js'
-import { getHost } from './host.js'
+import { getHost, type HostWorker } from './host.js'
 import { isKnown, reapThread } from './reap.js'
 
 /** The calling agent, as others see it. */
@@ -33,7 +33,13 @@ export function adopt(worker: object): void {
   const host = getHost()
   if (host.adoptWorker === undefined)
     throw new InvalidArgumentError(`the '${host.name}' host can't watch workers: import the host package of your platform and call setHost`)
-  watch(host.adoptWorker(worker))
+  let adopted: HostWorker
+  try {
+    adopted = host.adoptWorker(worker)
+  } catch (cause) {
+    throw new InvalidArgumentError((cause as Error).message, { cause })
+  }
+  watch(adopted)
 }
 
 /** As `adopt`, for a worker that the host started. */

@@ -108,6 +108,7 @@ export class TimerWheel {
    * @param now the clock, in ms; never runs backwards. Default: ms since the epoch, monotonic in one agent.
    */
   constructor(private readonly now: () => number = clock) {
+    if (typeof now !== 'function') throw new InvalidArgumentError('the clock must be a function')
     this.base = Math.floor(now())
     for (let slot = 0; slot <= DUE; slot++) this.lists.push(new Node(0, nothing, undefined))
   }

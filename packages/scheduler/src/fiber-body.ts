@@ -1,4 +1,5 @@
 /** Stepping what a fiber runs. */
+import { InvalidArgumentError } from '@heddle/atomics'
 import type { Fiber } from './fiber.js'
 import { CANCEL_BIT, DELIVERED_BIT, GENERATOR_BIT } from './fiber-bits.js'
 
@@ -9,7 +10,9 @@ const { next: generatorNext } = (Object.getPrototypeOf(function* () {}) as { pro
 /** Calls a fiber's function. */
 export function begin(fiber: Fiber): void {
   if (typeof fiber.content === 'function') fiber.content = (fiber.content as () => unknown)()
-  if ((fiber.content as Iterator<unknown>).next === generatorNext) fiber.bits |= GENERATOR_BIT
+  const next = (fiber.content as Partial<Iterator<unknown>> | null | undefined)?.next
+  if (next === generatorNext) fiber.bits |= GENERATOR_BIT
+  else if (typeof next !== 'function') throw new InvalidArgumentError(`a fiber's function returns a generator, got ${typeof fiber.content}`)
 }
 
 /** Goes on with a fiber. */

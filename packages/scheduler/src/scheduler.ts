@@ -21,7 +21,7 @@
  * Progress   see priority.ts for the shares, ready-set.ts for the rotation: a runnable fiber is stepped after at most 32 * n others.
  */
 import { InvalidArgumentError, type Region } from '@heddle/atomics'
-import { canBlock, ownRegion } from '@heddle/atomics/internal'
+import { canBlock, checkOptions, ownRegion, regionOf } from '@heddle/atomics/internal'
 import { now } from '@heddle/atomics/ops'
 import { BlockingNotAllowedError, type WaitOptions } from '@heddle/park'
 import { Agent, BLOCKED, isAbortSignal, runningFiber } from '@heddle/park/internal'
@@ -115,7 +115,8 @@ export class Scheduler {
 
   /** @throws InvalidArgumentError for a time slice that is not positive, or a seed that is no integer */
   constructor(options: SchedulerOptions = {}, choice?: Choice) {
-    const { timeSlice = 10, seed } = options
+    const { timeSlice = 10, seed } = checkOptions(options)
+    if (options.region !== undefined) regionOf(options)
     if (!(timeSlice > 0)) throw new InvalidArgumentError(`timeSlice must be a positive number of ms, got ${String(timeSlice)}`)
     if (seed !== undefined && !Number.isInteger(seed)) throw new InvalidArgumentError(`seed must be an integer, got ${String(seed)}`)
     this.timeSlice = timeSlice
