@@ -36,7 +36,7 @@ import {
 import type { Pool } from './pool.js'
 import { isWorkerMessage, type PostedCall, type Recycling, type WorkerData, type WorkerKind } from './protocol.js'
 import type { Queues } from './queues.js'
-import { enterQueued, forEachSlot, reapWorker } from './reaper.js'
+import { enterQueued, forEachSlot, reapWorker, releaseOrphans } from './reaper.js'
 import { giveBack } from './slot.js'
 import { HUNGRY_THREADS } from './thread/layout.js'
 import { ringAll, setWaking } from './wakeup.js'
@@ -301,6 +301,7 @@ export class Crew {
   /** Other agents miss workers (I3). */
   private hear(): void {
     const { words, base } = this.pool
+    releaseOrphans(this.pool)
     const hungry = load(words, base + P_HUNGRY)
     if ((hungry & HUNGRY_THREADS) !== 0) {
       and(words, base + P_HUNGRY, ~HUNGRY_THREADS)

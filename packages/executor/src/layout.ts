@@ -167,7 +167,11 @@ export const P_TASK_TABLE = P_CHUNK_DONE + MAX_CHUNKS
 /** The ring of NORMAL_QUEUE; the others are made when they are needed. */
 export const P_RING = P_TASK_TABLE + MAX_TASKS
 export const RING_WORDS = R_CELLS + RING_CELLS
-export const POOL_WORDS = P_RING + RING_WORDS
+/** Whose each unit of the pool's annex is: annex.ts. */
+export const P_UNITS = P_RING + RING_WORDS
+export const UNIT_BYTES = 512 * 1024
+export const MAX_UNITS = 8192
+export const POOL_WORDS = P_UNITS + MAX_UNITS
 
 // A slot: one call. Four cache lines, of which a small call uses one.
 export const SLOT_WORDS = 64
@@ -204,7 +208,7 @@ export const EACH = 1 << 16
 export const T_SHAPE = 2
 /** Bytes of an encoded payload, or tags of a scalar one. */
 export const T_LENGTH = 3
-/** Byte offset of the slot's block, 0 for none, and its size in bytes. A block stays with its slot from call to call. */
+/** Byte offset of the slot's block, 0 for none, negative in the annex (annex.ts), and its size in bytes. A block stays with its slot from call to call. */
 export const T_BLOCK = 4
 export const T_BLOCK_BYTES = 5
 /** The submitter's number. Written when the chunk is taken. */
@@ -225,6 +229,10 @@ export function sinceStamp(stamped: number, ms: number): number {
 }
 /** The payload, when it is small. At a multiple of 8 bytes. */
 export const T_INLINE = 8
-export const INLINE_BYTES = (SLOT_WORDS - T_INLINE) * 4
+/** Word index of the pool. Written when the chunk is taken. */
+export const T_POOL = SLOT_WORDS - 1
+export const INLINE_BYTES = (T_POOL - T_INLINE) * 4
 /** A block of more bytes is given back when its call is over. */
 export const KEPT_BLOCK_BYTES = 16 * 1024
+/** A payload of more bytes goes into the annex, if there is one: the region is for what is small. */
+export const APART_BYTES = 256 * 1024

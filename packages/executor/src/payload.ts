@@ -14,14 +14,16 @@
  *   POSTED   in a message             nothing
  * Invariants I1 Who writes or reads a payload owns the slot's words (slot.ts, I2): all accesses are plain.
  *            I2 The block in T_BLOCK belongs to the slot, whoever dies; it is replaced only by who owns the words.
+ *            I3 What is large, or finds no room in the region, has its block in the pool's annex (annex.ts): T_BLOCK is negative.
  * Cost       Scalars: one store each. Everything else: encoded in private memory, checked, then copied once each way.
  */
-import type { Region } from '@heddle/atomics'
+import { type Region, RegionFullError } from '@heddle/atomics'
 import { type EncodedValue, encodeValue, loadEncoded, storeEncoded } from '@heddle/atomics/internal'
 import { copy, get, getFloat, set, setFloat } from '@heddle/atomics/ops'
+import { type Annex, annexBytes, annexOf, checkPayload } from './annex.js'
 import { loadBytes, storeBytes, typeOfBytes } from './payload-bytes.js'
 import { loadText, MAX_TEXT, prepareText, storeText } from './payload-text.js'
-import { INLINE_BYTES, KEPT_BLOCK_BYTES, T_BLOCK, T_BLOCK_BYTES, T_INLINE, T_LENGTH, T_SHAPE } from './layout.js'
+import { APART_BYTES, INLINE_BYTES, KEPT_BLOCK_BYTES, SLOT_WORDS, T_BLOCK, T_BLOCK_BYTES, T_INLINE, T_LENGTH, T_POOL, T_SHAPE } from './layout.js'
 
 const SCALARS = 0
 const INLINE = 1
@@ -112,8 +114,22 @@ export function writeThrown(region: Region, slot: number, thrown: unknown): void
   try {
     writeEncoded(region, slot, thrown, 'error', THROWN)
   } catch (cause) {
-    writeEncoded(region, slot, new Error(`the task threw what can't travel: ${describe(thrown)}`, { cause }), 'error', THROWN)
+    const error =
+      cause instanceof RegionFullError ? withoutRoom(cause) : new Error(`the task threw what can't travel: ${describe(thrown)}`, { cause })
+    try {
+      writeEncoded(region, slot, error, 'error', THROWN)
+    } catch (full) {
+      if (!(full instanceof RegionFullError)) throw full
+      writeEncoded(region, slot, withoutRoom(full), 'error', THROWN)
+    }
   }
+}
+
+/** An error that fits into any slot. */
+function withoutRoom(full: RegionFullError): RegionFullError {
+  const error = new RegionFullError(full.message.slice(0, 64))
+  error.stack = ''
+  return error
 }
 
 function describe(thrown: unknown): string {
@@ -162,12 +178,46 @@ export function readResult(region: Region, slot: number): unknown {
 
 /** After the call: gives back a large block, so that one large payload does not hold memory for ever. */
 export function trim(region: Region, slot: number): void {
+  if (get(region.words, slot + T_BLOCK_BYTES) > KEPT_BLOCK_BYTES) drop(region, slot)
+}
+
+/** After the death of an agent that may have been writing payloads: gives back what of the annex `count` slots from `slot` on have, named or not, and large blocks. */
+export function clear(region: Region, slot: number, count: number): void {
   const { words } = region
-  if (get(words, slot + T_BLOCK_BYTES) <= KEPT_BLOCK_BYTES) return
+  const end = slot + count * SLOT_WORDS
+  annexAt(region, slot)?.sweep(slot, end)
+  for (let at = slot; at < end; at += SLOT_WORDS) {
+    if (get(words, at + T_BLOCK) < 0) {
+      set(words, at + T_BLOCK_BYTES, 0)
+      set(words, at + T_BLOCK, 0)
+    }
+    trim(region, at)
+  }
+}
+
+/** Gives back the slot's block. In this order: whoever dies here leaves a slot without room, never room without a block. */
+function drop(region: Region, slot: number): void {
+  const { words } = region
   const block = get(words, slot + T_BLOCK)
-  set(words, slot + T_BLOCK, 0)
+  const bytes = get(words, slot + T_BLOCK_BYTES)
   set(words, slot + T_BLOCK_BYTES, 0)
-  region.free(block)
+  set(words, slot + T_BLOCK, 0)
+  if (block < 0) annexAt(region, slot)!.give(~block, bytes)
+  else if (block !== 0) region.free(block)
+}
+
+function annexAt(region: Region, slot: number): Annex | undefined {
+  return annexOf(region, get(region.words, slot + T_POOL))
+}
+
+/** The memory that a block at `at` is in, which begins with it if that is not the region. */
+function memoryOf(region: Region, slot: number, at: number): Region {
+  return at < 0 ? annexAt(region, slot)!.window(~at, get(region.words, slot + T_BLOCK_BYTES)) : region
+}
+
+/** Where in its memory. */
+function offsetOf(at: number): number {
+  return at < 0 ? 0 : at
 }
 
 function scalar(region: Region, slot: number, tags: number, i: number): unknown {
@@ -196,7 +246,8 @@ function writeWhole(region: Region, slot: number, value: unknown): boolean {
   if (type === -1) return false
   const bytes = value as ArrayBufferView
   const length = bytes.byteLength
-  storeBytes(region, block(region, slot, length), bytes)
+  const at = block(region, slot, length)
+  storeBytes(memoryOf(region, slot, at), offsetOf(at), bytes)
   set(region.words, slot + T_SHAPE, BYTES | (type << TYPE_SHIFT))
   set(region.words, slot + T_LENGTH, length)
   return true
@@ -205,7 +256,8 @@ function writeWhole(region: Region, slot: number, value: unknown): boolean {
 function writeText(region: Region, slot: number, text: string): boolean {
   const { length } = text
   if (length > MAX_TEXT || !prepareText(text)) return false
-  storeText(region, length <= INLINE_BYTES ? (slot + T_INLINE) << 2 : block(region, slot, length), length)
+  const at = length <= INLINE_BYTES ? (slot + T_INLINE) << 2 : block(region, slot, length)
+  storeText(memoryOf(region, slot, at), offsetOf(at), length)
   set(region.words, slot + T_SHAPE, TEXT)
   set(region.words, slot + T_LENGTH, length)
   return true
@@ -215,8 +267,10 @@ function readWhole(region: Region, slot: number): unknown {
   const { words } = region
   const shape = get(words, slot + T_SHAPE)
   const length = get(words, slot + T_LENGTH)
-  if ((shape & WHERE) === BYTES) return loadBytes(region, get(words, slot + T_BLOCK), length, shape >>> TYPE_SHIFT)
-  return loadText(region, length <= INLINE_BYTES ? (slot + T_INLINE) << 2 : get(words, slot + T_BLOCK), length)
+  const isText = (shape & WHERE) === TEXT
+  const at = isText && length <= INLINE_BYTES ? (slot + T_INLINE) << 2 : get(words, slot + T_BLOCK)
+  const memory = memoryOf(region, slot, at)
+  return isText ? loadText(memory, offsetOf(at), length) : loadBytes(memory, offsetOf(at), length, shape >>> TYPE_SHIFT)
 }
 
 function writeEncoded(region: Region, slot: number, value: unknown, root: string, flag: number): void {
@@ -229,28 +283,53 @@ function place(region: Region, slot: number, encoded: EncodedValue, flag: number
   const { words } = region
   const { length } = encoded
   const inline = length <= INLINE_BYTES
-  storeEncoded(region, inline ? (slot + T_INLINE) << 2 : block(region, slot, length), encoded)
+  const at = inline ? (slot + T_INLINE) << 2 : block(region, slot, length)
+  storeEncoded(memoryOf(region, slot, at), offsetOf(at), encoded)
   set(words, slot + T_SHAPE, (inline ? INLINE : BLOCK) | flag)
   set(words, slot + T_LENGTH, length)
 }
 
-/** The slot's block, made or replaced so that it has room. */
+/** The slot's block, made or replaced so that it has room. @throws RegionFullError, ValueTooLargeError: then the slot may have none */
 function block(region: Region, slot: number, length: number): number {
   const { words } = region
-  if (get(words, slot + T_BLOCK_BYTES) >= length) return get(words, slot + T_BLOCK)
+  return get(words, slot + T_BLOCK_BYTES) >= length ? get(words, slot + T_BLOCK) : replaceBlock(region, slot, length)
+}
+
+function replaceBlock(region: Region, slot: number, length: number): number {
+  checkPayload(length)
+  // What it holds is of no use any more, and its room may be needed.
+  drop(region, slot)
+  const annex = annexAt(region, slot)
+  if (annex === undefined) return inRegion(region, slot, length)
+  const isLarge = length > APART_BYTES
+  try {
+    return isLarge ? inAnnex(annex, region, slot, length) : inRegion(region, slot, length)
+  } catch (error) {
+    if (!(error instanceof RegionFullError)) throw error
+  }
+  return isLarge ? inRegion(region, slot, length) : inAnnex(annex, region, slot, length)
+}
+
+function inRegion(region: Region, slot: number, length: number): number {
   const bytes = (length + 63) & -64
-  const at = region.alloc(bytes)
-  const former = get(words, slot + T_BLOCK)
-  set(words, slot + T_BLOCK, at)
-  set(words, slot + T_BLOCK_BYTES, bytes)
-  if (former !== 0) region.free(former)
+  return own(region, slot, region.alloc(bytes), bytes)
+}
+
+function inAnnex(annex: Annex, region: Region, slot: number, length: number): number {
+  return own(region, slot, ~annex.take(slot, length), annexBytes(length))
+}
+
+function own(region: Region, slot: number, at: number, bytes: number): number {
+  set(region.words, slot + T_BLOCK, at)
+  set(region.words, slot + T_BLOCK_BYTES, bytes)
   return at
 }
 
 function readEncoded(region: Region, slot: number): unknown {
   const { words } = region
   const inline = (get(words, slot + T_SHAPE) & WHERE) === INLINE
-  return loadEncoded(region, inline ? (slot + T_INLINE) << 2 : get(words, slot + T_BLOCK), get(words, slot + T_LENGTH))
+  const at = inline ? (slot + T_INLINE) << 2 : get(words, slot + T_BLOCK)
+  return loadEncoded(memoryOf(region, slot, at), offsetOf(at), get(words, slot + T_LENGTH))
 }
 
 function isInBlock(where: number, length: number): boolean {
@@ -265,14 +344,16 @@ export function takeOut(region: Region, slot: number): { shape: number; length: 
   const where = shape & WHERE
   const count = where === SCALARS ? (length & 7) * 2 : where === POSTED ? 0 : (length + 3) >> 2
   const body = new Int32Array(count)
-  copy<Int32Array>(body, 0, words, isInBlock(where, length) ? get(words, slot + T_BLOCK) >> 2 : slot + T_INLINE, count)
+  const at = isInBlock(where, length) ? get(words, slot + T_BLOCK) : (slot + T_INLINE) << 2
+  copy<Int32Array>(body, 0, memoryOf(region, slot, at).words, offsetOf(at) >> 2, count)
   return { shape, length, body }
 }
 
 /** Puts in what `takeOut` gave, here or in another agent's region. @throws RegionFullError */
 export function putIn(region: Region, slot: number, shape: number, length: number, body: Int32Array<ArrayBuffer>): void {
   const { words } = region
-  copy<Int32Array>(words, isInBlock(shape & WHERE, length) ? block(region, slot, length) >> 2 : slot + T_INLINE, body, 0, body.length)
+  const at = isInBlock(shape & WHERE, length) ? block(region, slot, length) : (slot + T_INLINE) << 2
+  copy<Int32Array>(memoryOf(region, slot, at).words, offsetOf(at) >> 2, body, 0, body.length)
   set(words, slot + T_SHAPE, shape)
   set(words, slot + T_LENGTH, length)
 }

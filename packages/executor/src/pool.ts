@@ -8,6 +8,7 @@ import { type Handle, type Region, type SharedClass, SharedObject } from '@heddl
 import { Place } from '@heddle/atomics/internal'
 import { compareExchange, exchange, load, or, set, store } from '@heddle/atomics/ops'
 import { ringDoorbell } from '@heddle/park/internal'
+import { closeAnnex, createAnnex, openAnnex } from './annex.js'
 import {
   CHUNK_SLOTS,
   DEQUE_WORDS,
@@ -38,9 +39,15 @@ import {
   SPIN_BALANCED,
   SUBMITTER_WORDS,
   T_BLOCK,
+  T_POOL,
   T_SUBMITTER,
   WORKER_WORDS,
 } from './layout.js'
+
+/** What opens a pool: with the buffer of its annex, if it has one. */
+export interface PoolHandle extends Handle {
+  readonly annex?: SharedArrayBuffer
+}
 
 /** The words of a pool. */
 export class Pool extends SharedObject {
@@ -59,11 +66,16 @@ export class Pool extends SharedObject {
   readonly blocks: boolean
   /** Word indexes of chunks that this agent has looked up (I1). */
   private readonly chunkAt = new Int32Array(MAX_CHUNKS)
+  /** The buffer of its annex; undefined where there is none. */
+  readonly annex: SharedArrayBuffer | undefined
 
-  constructor(o: { region: Region; maxWorkers: number; isLimited?: boolean; spin?: number; blocks?: boolean } | Place) {
+  /** @param annex of a pool that is opened: its annex */
+  constructor(o: { region: Region; maxWorkers: number; isLimited?: boolean; spin?: number; blocks?: boolean } | Place, annex?: SharedArrayBuffer) {
     super(o instanceof Place ? o : Place.allocate(o.region, Pool as SharedClass))
     this.words = this.region.words
     this.base = this.at >> 2
+    this.annex = o instanceof Place ? annex : createAnnex()
+    if (this.annex !== undefined) openAnnex(this.region, this.base, this.annex)
     if (!(o instanceof Place)) {
       store(this.words, this.base + P_WORKERS, o.maxWorkers)
       store(this.words, this.base + P_LIMITED, o.isLimited === true ? 1 : 0)
@@ -76,8 +88,12 @@ export class Pool extends SharedObject {
     this.blocks = load(this.words, this.base + P_BLOCKS) !== 0
   }
 
-  static fromHandle(handle: Handle): Pool {
-    return new Pool(Place.openHandle(handle, Pool as SharedClass))
+  static fromHandle(handle: PoolHandle): Pool {
+    return new Pool(Place.openHandle(handle, Pool as SharedClass), handle.annex)
+  }
+
+  override toHandle(): PoolHandle {
+    return { ...super.toHandle(), ...(this.annex !== undefined && { annex: this.annex }) }
   }
 
   /** Word index of a slot. */
@@ -139,7 +155,11 @@ export class Pool extends SharedObject {
         }
       }
       // Plain: nobody else needs a slot before it was queued; a reaper that goes through all of them peeks.
-      for (let i = 0; i < CHUNK_SLOTS; i++) set(words, this.slotAt(chunk * CHUNK_SLOTS + i) + T_SUBMITTER, submitter)
+      for (let i = 0; i < CHUNK_SLOTS; i++) {
+        const at = this.slotAt(chunk * CHUNK_SLOTS + i)
+        set(words, at + T_SUBMITTER, submitter)
+        set(words, at + T_POOL, base)
+      }
       return chunk
     }
     return -1
@@ -206,10 +226,11 @@ export class Pool extends SharedObject {
       if (at === 0) continue
       for (let i = 0; i < CHUNK_SLOTS; i++) {
         const block = load(words, at + i * SLOT_WORDS + T_BLOCK)
-        if (block !== 0) region.free(block)
+        if (block > 0) region.free(block)
       }
       region.free(at << 2)
     }
+    closeAnnex(region, base)
   }
 }
 

@@ -5,7 +5,7 @@
  *            I2 Entries of the queue are hints: whatever the dead worker may have taken from it without starting it is entered again.
  */
 import { isOwnerGone } from '@heddle/atomics/internal'
-import { load, peek, store } from '@heddle/atomics/ops'
+import { compareExchange, load, peek, store } from '@heddle/atomics/ops'
 import type { Queues } from './queues.js'
 import {
   CHUNK_SLOTS,
@@ -22,6 +22,7 @@ import {
   P_CHUNK_DONE,
   P_CHUNK_OWNER,
   P_IDLE_BLOCKING,
+  P_OWNER_BELL,
   POSTED_QUEUE,
   queueOf,
   S_ASLEEP,
@@ -30,12 +31,14 @@ import {
   S_OWNER,
   S_ROOT,
   S_WANTS_ROOM,
+  SLOT_WORDS,
   T_STATE,
   T_SUBMITTER,
   T_TASK,
   targetOf,
   WORKER_DEAD,
 } from './layout.js'
+import { clear } from './payload.js'
 import type { Pool } from './pool.js'
 import { abandonQueued, crash, giveBack, phaseOf, QUEUED, refuse, releaseEnded, STARTED } from './slot.js'
 import { announceWork, claimSleeper, endSpin, endWaking, ringAll } from './wakeup.js'
@@ -126,15 +129,19 @@ export function closeSubmitters(pool: Pool, tag: number): void {
   }
 }
 
-/** Gives back what an agent had as a submitter; what still runs of its calls keeps its place until the next time. */
+/** Gives back what an agent had as a submitter; what still runs of its calls keeps its place until it has ended, of which the agent that starts workers hears. */
 export function releaseSubmitter(pool: Pool, number: number): void {
   const { words, base } = pool
   const record = pool.submitterAt(number)
   store(words, record + S_OWNER, ORPHAN)
-  store(words, record + S_BELL, 0)
+  // Before it is looked who runs: whoever ends a call later finds its bit not set, and rings.
+  store(words, record + S_BELL, load(words, base + P_OWNER_BELL))
+  store(words, record + S_ASLEEP, 1)
   let running = false
   for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
-    if (load(words, base + P_CHUNK_OWNER + chunk) !== number + 1) continue
+    // One that died between the two has no slots.
+    if (load(words, base + P_CHUNK_OWNER + chunk) !== number + 1 || load(words, base + P_CHUNK_AT + chunk) === 0) continue
+    store(words, base + P_CHUNK_DONE + chunk, 0)
     for (let i = 0; i < CHUNK_SLOTS; i++) {
       const at = pool.slotAt(chunk * CHUNK_SLOTS + i)
       if (!abandonQueued(words, at + T_STATE)) running = true
@@ -142,8 +149,13 @@ export function releaseSubmitter(pool: Pool, number: number): void {
   }
   if (running) return
   for (let chunk = 0; chunk < MAX_CHUNKS; chunk++) {
-    if (load(words, base + P_CHUNK_OWNER + chunk) !== number + 1) continue
-    for (let i = 0; i < CHUNK_SLOTS; i++) releaseEnded(words, pool.slotAt(chunk * CHUNK_SLOTS + i) + T_STATE)
+    // By one of those who do it at the same time, since the next owner's slots are nobody else's. One that dies here takes the chunk with it.
+    if (compareExchange(words, base + P_CHUNK_OWNER + chunk, number + 1, RELEASED) !== number + 1) continue
+    if (load(words, base + P_CHUNK_AT + chunk) !== 0) {
+      const first = pool.slotAt(chunk * CHUNK_SLOTS)
+      for (let i = 0; i < CHUNK_SLOTS; i++) releaseEnded(words, first + i * SLOT_WORDS + T_STATE)
+      clear(pool.region, first, CHUNK_SLOTS)
+    }
     store(words, base + P_CHUNK_DONE + chunk, 0)
     store(words, base + P_CHUNK_OWNER + chunk, 0)
   }
@@ -151,7 +163,14 @@ export function releaseSubmitter(pool: Pool, number: number): void {
   store(words, record + S_ROOT, 0)
   store(words, record + S_ASLEEP, 0)
   store(words, record + S_WANTS_ROOM, 0)
+  store(words, record + S_BELL, 0)
   store(words, record + S_OWNER, 0)
+}
+
+/** Gives back what agents had that are gone, if calls of theirs have ended meanwhile. */
+export function releaseOrphans(pool: Pool): void {
+  for (let number = 0; number < MAX_SUBMITTERS; number++)
+    if (load(pool.words, pool.submitterAt(number) + S_OWNER) === ORPHAN) releaseSubmitter(pool, number)
 }
 
 /** Whether another agent than the given submitter's uses the pool. */
@@ -181,6 +200,9 @@ export function refuseQueued(pool: Pool): void {
 
 /** The worker in the state of a call that none will run. */
 export const NOBODY = 255
+
+/** Owner word of a chunk that is being given back: no submitter's number. */
+const RELEASED = -1
 
 /** Owner word of a submitter whose agent is dead and one of whose calls still runs: no agent's tag. */
 const ORPHAN = -1

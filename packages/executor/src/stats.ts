@@ -1,5 +1,6 @@
 /** An executor's figures. */
 import { load } from '@heddle/atomics/ops'
+import { annexOf } from './annex.js'
 import { type Histogram, histogramOf } from './histogram.js'
 import {
   D_RUN_TIMES,
@@ -52,6 +53,11 @@ export interface ExecutorStats {
   /** How long calls waited for a worker, and how long they took there: one call in 16, of all agents, since the executor was started. */
   readonly waitTime: Histogram
   readonly runTime: Histogram
+  /**
+   * Memory beside the region, in bytes: what the arguments and results of open calls hold that are large or found no room in it (in steps of 512 KB), and
+   * how much there is for such, which is as much as was ever needed at one time.
+   */
+  readonly large: { readonly used: number; readonly held: number }
 }
 
 /** See `Executor.stats`. */
@@ -82,6 +88,7 @@ export function statsOf(pool: Pool, submitter: Submitter, crew: Workforce | unde
     const block = load(words, pool.workerAt(worker) + K_DEQUE)
     if (block !== 0) blocks.push(block)
   }
+  const annex = annexOf(pool.region, pool.base)
   const sum = (of: (worker: WorkerStats) => number): number => workers.reduce((total, worker) => total + of(worker), 0)
   return {
     workers,
@@ -99,5 +106,6 @@ export function statsOf(pool: Pool, submitter: Submitter, crew: Workforce | unde
       words,
       blocks.map((block) => block + D_RUN_TIMES),
     ),
+    large: { used: annex?.used ?? 0, held: annex?.buffer.byteLength ?? 0 },
   }
 }

@@ -37,7 +37,7 @@ import {
   T_STATE,
   T_TASK,
 } from './layout.js'
-import { isThrown, prepareArguments, readResult, trim, writeArguments, writePosted, writePrepared } from './payload.js'
+import { clear, isThrown, prepareArguments, readResult, trim, writeArguments, writePosted, writePrepared } from './payload.js'
 import type { Pool } from './pool.js'
 import type { Queues } from './queues.js'
 import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, PHASE_MASK, phaseOf, QUEUED, STARTED, STUCK, workerOf } from './slot.js'
@@ -45,6 +45,7 @@ import { closeSubmitters, NOBODY, releaseSubmitter } from './reaper.js'
 import { limit } from './signal.js'
 import { FOUND, Looker, NOT_YET } from './looker.js'
 import { LookBudget } from './spin-budget.js'
+import { Unseen } from './unseen.js'
 import { announceWork, isCrowded } from './wakeup.js'
 
 export type { Call } from './call.js'
@@ -88,8 +89,7 @@ export class Submitter {
   /** How many may be added before they have to be counted again. */
   private room = MOST_ROOM
   private readonly roomWaiters: (() => void)[] = []
-  /** Failed calls that nobody had joined. */
-  private unseenCalls: Call[] = []
+  private readonly unseenCalls = new Unseen((call) => this.onUnseen?.(call))
   private readonly idlers: (() => void)[] = []
   /** Queued calls that the ring had no place for. */
   private unpushed: number[] = []
@@ -172,7 +172,7 @@ export class Submitter {
     try {
       writeArguments(pool.region, at, args)
     } catch (error) {
-      this.free.push(slot)
+      this.takeBack(slot, at)
       throw error
     }
     this.open++
@@ -197,7 +197,7 @@ export class Submitter {
       try {
         writeArguments(pool.region, at, args)
       } catch (error) {
-        this.free.push(slot)
+        this.takeBack(slot, at)
         throw error
       }
     }
@@ -248,12 +248,7 @@ export class Submitter {
 
   /** A call failed that nobody waits for: if that is still so a turn later, `onUnseen` is told. */
   unseen(call: Call): void {
-    if (this.unseenCalls.push(call) > 1) return
-    getHost().nextTurn(() => {
-      const calls = this.unseenCalls
-      this.unseenCalls = []
-      for (const one of calls) if (one.isUnseen === true) this.onUnseen?.(one)
-    })
+    this.unseenCalls.add(call)
   }
 
   /** A call that is no longer to keep the process alive. */
@@ -379,6 +374,12 @@ export class Submitter {
     return first
   }
 
+  /** A slot that no call was made of: its arguments could not be written, or not wholly. */
+  private takeBack(slot: number, at: number): void {
+    trim(this.pool.region, at)
+    this.free.push(slot)
+  }
+
   private queue(slot: number, at: number, call: Call, task: number): void {
     const { pool } = this
     const { words } = pool
@@ -411,10 +412,8 @@ export class Submitter {
   }
 
   private pushAgain(): void {
-    const list = this.unpushed
-    this.unpushed = []
     // Plain: the slots are this submitter's, and their tasks stay until they are settled here.
-    for (const slot of list) this.enter(slot, queueOf(get(this.pool.words, this.pool.slotAt(slot) + T_TASK)))
+    for (const slot of this.unpushed.splice(0)) this.enter(slot, queueOf(get(this.pool.words, this.pool.slotAt(slot) + T_TASK)))
   }
 
   private pushLater(): void {
@@ -430,6 +429,7 @@ export class Submitter {
     const call = this.calls[slot]
     // Settled before its bit was seen, or announced twice.
     if (call === undefined) return
+    if (phase === CRASHED && workerOf(state) !== NOBODY) clear(pool.region, at, 1)
     const generation = this.generations[slot]!
     if (call === ABANDONED) {
       this.calls[slot] = undefined
@@ -498,7 +498,7 @@ export class Submitter {
       // The region is full: that call fails, the slot is as free as before.
       this.closed(next.call)
       this.failed++
-      this.free.push(slot)
+      this.takeBack(slot, at)
       next.call.reject(error)
       return
     }
