@@ -1,26 +1,12 @@
 // Workers are terminated at random moments under load: every call settles exactly once, and nothing is left.
 import { Region } from '@heddle/atomics'
-import { assert, Executor, nodeHost, until, work } from './scenario.mjs'
+import { assert, Executor, seeded, until, watchedHost, work } from './scenario.mjs'
 
-const seed = Number(process.env.HEDDLE_SEED ?? (Math.random() * 2 ** 31) | 0)
+const { seed, random } = seeded()
 const rounds = Number(process.env.HEDDLE_KILLS ?? 10)
-let state = seed
-const random = (n) => {
-  state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
-  return Math.floor((state / 0x80000000) * n)
-}
 try {
   const region = Region.create({ bytes: 64 << 20 })
-  const natives = new Set()
-  const host = {
-    ...nodeHost,
-    startWorker(module, start) {
-      const worker = nodeHost.startWorker(module, start)
-      natives.add(worker.native)
-      worker.onExit(() => natives.delete(worker.native))
-      return worker
-    },
-  }
+  const { host, natives } = watchedHost()
   const executor = await Executor.start({ host, workers: 3, region })
   let settled = 0
   let made = 0

@@ -9,30 +9,16 @@ import { channel } from '@heddle/channel'
 import { sleepAsync } from '@heddle/park'
 import { Mutex } from '@heddle/sync'
 import { load } from './mixed-load-tasks.mjs'
-import { assert, Executor, nodeHost, until, work } from './scenario.mjs'
+import { assert, Executor, seeded, until, watchedHost, work } from './scenario.mjs'
 import { work as threads } from './thread-tasks.mjs'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc')
 const seconds = Number(process.env.HEDDLE_LOAD_SECONDS ?? 6)
 const roundMs = Number(process.env.HEDDLE_LOAD_ROUND_MS ?? Math.min(5000, seconds * 125))
-const seed = Number(process.env.HEDDLE_SEED ?? (Math.random() * 2 ** 31) | 0)
-let state = seed
-const random = (n) => {
-  state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
-  return Math.floor((state / 0x80000000) * n)
-}
+const { seed, random } = seeded()
 
-const natives = new Set()
-const host = {
-  ...nodeHost,
-  startWorker(module, start) {
-    const worker = nodeHost.startWorker(module, start)
-    natives.add(worker.native)
-    worker.onExit(() => natives.delete(worker.native))
-    return worker
-  },
-}
+const { host, natives } = watchedHost()
 const region = Region.create({ bytes: 64 << 20 })
 const executor = await Executor.start({ host, workers: { min: 1, max: 3 }, region })
 const counts = { calls: 0, settled: 0, failed: 0, messages: 0, threads: 0, kills: 0 }

@@ -19,3 +19,29 @@ export async function withExecutor(options, body) {
 export async function until(condition) {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve))
 }
+
+// The host, and the platform's workers that it started and that have not ended.
+export function watchedHost() {
+  const natives = new Set()
+  const host = {
+    ...nodeHost,
+    startWorker(module, start) {
+      const worker = nodeHost.startWorker(module, start)
+      natives.add(worker.native)
+      worker.onExit(() => natives.delete(worker.native))
+      return worker
+    },
+  }
+  return { host, natives }
+}
+
+// Whole numbers below n, the same for the same seed.
+export function seeded() {
+  const seed = Number(process.env.HEDDLE_SEED ?? (Math.random() * 2 ** 31) | 0)
+  let state = seed
+  const random = (n) => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
+    return Math.floor((state / 0x80000000) * n)
+  }
+  return { seed, random }
+}

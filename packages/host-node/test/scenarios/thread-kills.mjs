@@ -2,16 +2,11 @@
 // was sent to one thread reaches no other.
 import { Region } from '@heddle/atomics'
 import { activeThreads } from '@heddle/executor'
-import { assert, Executor, nodeHost, until } from './scenario.mjs'
+import { assert, Executor, nodeHost, seeded, until } from './scenario.mjs'
 import { work } from './thread-tasks.mjs'
 
-const seed = Number(process.env.HEDDLE_SEED ?? (Math.random() * 2 ** 31) | 0)
+const { seed, random } = seeded()
 const rounds = Number(process.env.HEDDLE_KILLS ?? 8)
-let state = seed
-const random = (n) => {
-  state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
-  return Math.floor((state / 0x80000000) * n)
-}
 const expected = new Set(['ERR_WORKER_CRASHED', 'ERR_CLOSED'])
 try {
   const region = Region.create({ bytes: 64 << 20 })
