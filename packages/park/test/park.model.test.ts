@@ -259,6 +259,40 @@ test('a promise whose agent blocks, or is just back: each unpark has exactly one
   )
 })
 
+test('a promise whose agent blocks while it is chosen: it is told when the thread is back', () => {
+  run(
+    'park as a promise, then block | unparkOne, open',
+    ({ region, spawn }) => {
+      const queue = new WaitQueue({ region })
+      const gate = new WaitQueue({ region })
+      const open = new AtomicInt32({ region })
+      const ended = new AtomicInt32({ region })
+      spawn(
+        () => {
+          const operation = new ParkOperation(Agent.of(region), (queue.at >> 2) + 1, () => open.load() === 0)
+          Pending.start(operation, KIND_PROMISE, undefined, false, {
+            done: ({ outcome }) => void (outcome === 'unparked' && ended.add(1)),
+            failed: () => void ended.add(100),
+          })
+          gate.park({ validate: () => open.load() === 0 })
+        },
+        { ...ready(region), loop: 'idle' },
+      )
+      const waker = spawn(() => queue.unparkOne(), ready(region))
+      const opener = spawn(() => {
+        open.store(1)
+        gate.unparkAll()
+        return queue.unparkAll()
+      }, ready(region))
+      return () => {
+        expect(ended.load()).toBe(Number(waker.result) + opener.result)
+        expectNoRecords(region)
+      }
+    },
+    { preemptions: full ? 2 : 1 },
+  )
+})
+
 test('two permits for two waiters, one of which was told to look again: none is taken by who has gone', () => {
   run(
     'Parker: park | park | unpark, unpark | reaper',
@@ -283,6 +317,6 @@ test('two permits for two waiters, one of which was told to look again: none is 
         expectNoRecords(region)
       }
     },
-    { preemptions: 1 },
+    { preemptions: full ? 2 : 1 },
   )
 })

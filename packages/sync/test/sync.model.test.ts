@@ -331,6 +331,6 @@ test('RwLock: an upgrade against a reader and a writer', () => {
         expectNoRecords(region)
       }
     },
-    { preemptions: 1 },
+    { preemptions: full ? 2 : 1 },
   )
 })

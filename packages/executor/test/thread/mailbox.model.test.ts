@@ -169,6 +169,19 @@ test('what two senders send arrives, each in its order', () => {
   )
 })
 
+test('what one of two senders sends, while the other waits for room, arrives', () => {
+  model(
+    'receive 2 | send 1 | send 1, in one place',
+    ({ region, spawn }) => {
+      const pool = small(region, 1)
+      const receiver = spawn(() => receive(pool, 2), { ...ready(region), loop: 'idle' })
+      for (const id of [1, 2]) spawn(() => send(pool, [entry(SEND, id)]), { ...ready(region), loop: 'idle' })
+      return () => expect([...receiver.result].sort()).toEqual([1, 2])
+    },
+    { ...options, preemptions: full ? 2 : 1 },
+  )
+})
+
 test('what is sent while the mailbox is closed and opened again is refused, or for the former thread', () => {
   model(
     'close, drain, open, send, receive | send to the former',
