@@ -23,9 +23,10 @@
  * Cost       A send: two compare-exchanges, a store for each word of the codec's size. A receive: three loads, and one for each word.
  */
 import type { Codec, Region } from '@heddle/atomics'
-import { isOwnerAlive, Staging } from '@heddle/atomics/internal'
+import { isOwnerAlive } from '@heddle/atomics/internal'
 import { add, compareExchange, load, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
+import { beginDraft, endDraft } from './draft.js'
 import { LaggedError } from './errors.js'
 import type { SharedBuffer } from './fan-out.js'
 import { BUSY, DONE, NOTHING, SPENT, UNDERWAY } from './flavor.js'
@@ -35,8 +36,6 @@ import type { Standing, Standings } from './subscription.js'
 import { EMPTY } from './symbols.js'
 
 const MIN_SLOTS = 16
-
-const staging = /* @__PURE__ */ new Staging()
 
 function slotBits(capacity: number): number {
   return 32 - Math.clz32(Math.max(MIN_SLOTS, capacity + 1) - 1)
@@ -92,10 +91,19 @@ export class BroadcastRing<T> implements SharedBuffer<T> {
 
   /** @returns DONE, UNDERWAY when a slow sender is in the way, or SPENT. When the codec throws nothing has changed. */
   push(value: T): number {
-    const { words, region, codec, tail, mask } = this
+    const { region, codec } = this
     const { tag } = Agent.of(region)
-    const draft = staging.of(region, codec.bytes)
-    codec.write(draft.region, 0, value)
+    const draft = beginDraft(region, codec.bytes)
+    try {
+      codec.write(draft.region, 0, value)
+      return this.publish(draft.words, tag)
+    } finally {
+      endDraft()
+    }
+  }
+
+  private publish(message: Int32Array<ArrayBuffer>, tag: number): number {
+    const { words, tail, mask } = this
     for (;;) {
       const position = load(words, tail)
       const lap = position >>> this.bits
@@ -106,7 +114,7 @@ export class BroadcastRing<T> implements SharedBuffer<T> {
       // The position was another's.
       if (found === NOTHING) continue
       const slot = this.slots + (position & mask) * this.slotWords
-      for (let i = 0; i < this.slotWords; i++) store(words, slot + i, draft.words[i]!)
+      for (let i = 0; i < this.slotWords; i++) store(words, slot + i, message[i]!)
       store(words, state, full(lap))
       return DONE
     }
@@ -114,22 +122,32 @@ export class BroadcastRing<T> implements SharedBuffer<T> {
 
   /** A copy of the next message. @throws LaggedError when this receiver has missed some, unless the channel skips */
   pop(): T | typeof EMPTY | typeof BUSY {
-    const { words, codec, region } = this
+    const { codec, region } = this
+    const draft = beginDraft(region, codec.bytes)
+    try {
+      const found = this.copy(draft.words)
+      return found === DONE ? codec.read(draft.region, 0) : found === UNDERWAY ? BUSY : EMPTY
+    } finally {
+      endDraft()
+    }
+  }
+
+  /** Copies the next message, and goes on: DONE, NOTHING or UNDERWAY. @throws LaggedError */
+  private copy(to: Int32Array<ArrayBuffer>): number {
+    const { words } = this
     const standing = this.standings.get()
-    const draft = staging.of(region, codec.bytes)
     for (;;) {
       const found = this.find(standing)
-      if (found === UNDERWAY) return BUSY
-      if (found === NOTHING) return EMPTY
+      if (found !== DONE) return found
       const { position } = standing
       const lap = position >>> this.bits
       const state = this.states + (position & this.mask)
       const slot = this.slots + (position & this.mask) * this.slotWords
-      for (let i = 0; i < this.slotWords; i++) draft.words[i] = load(words, slot + i)
+      for (let i = 0; i < this.slotWords; i++) to[i] = load(words, slot + i)
       // R2
       if (load(words, state) !== full(lap)) continue
       this.standings.moveTo(standing, (position + 1) | 0)
-      return codec.read(draft.region, 0)
+      return DONE
     }
   }
 
@@ -142,8 +160,7 @@ export class BroadcastRing<T> implements SharedBuffer<T> {
 
   look(): number {
     const { words } = this
-    const { position, lag } = this.standings.get()
-    if (lag > 0) return DONE
+    const { position } = this.standings.get()
     const tail = load(words, this.tail)
     const behind = (tail - position) | 0
     if (behind < 0 || behind > this.capacity) return DONE
@@ -155,26 +172,20 @@ export class BroadcastRing<T> implements SharedBuffer<T> {
     return behind === 0 && this.ahead(state, position) < 0 ? NOTHING : DONE
   }
 
-  /** F3 of fan-out.ts */
-  retract(): boolean {
-    return false
+  /** A closed channel is found empty only when its end is in place. */
+  seal(): number {
+    return DONE
   }
 
-  /** A closed channel is found empty only when its end is in place. */
-  seal(): boolean {
-    return true
+  isOwn(): boolean {
+    return false
   }
 
   drop(): void {}
 
-  postpone(error: LaggedError): void {
-    this.standings.get().lag = error.missed
-  }
-
   /** Goes on to the next message: DONE, NOTHING or UNDERWAY. @throws LaggedError */
   private find(standing: Standing): number {
     const { words } = this
-    this.tellLag(standing)
     for (;;) {
       const tail = load(words, this.tail)
       const { position } = standing
@@ -211,15 +222,7 @@ export class BroadcastRing<T> implements SharedBuffer<T> {
     const missed = (oldest - standing.position) >>> 0
     this.standings.moveTo(standing, oldest)
     standing.missed = (standing.missed + missed) >>> 0
-    standing.lag = missed
-    this.tellLag(standing)
-  }
-
-  private tellLag(standing: Standing): void {
-    const { lag } = standing
-    if (lag === 0) return
-    standing.lag = 0
-    if (load(this.words, this.base + SKIPS) === 0) throw new LaggedError(lag)
+    if (load(this.words, this.base + SKIPS) === 0) throw new LaggedError(missed)
   }
 
   /**

@@ -7,9 +7,10 @@
  *            B2 Every message wakes one receiver, and a receiver that took one wakes the next while there is more and somebody waits: so a
  *               wake that found the message before its own still under way is made up for by whoever takes that one. The same for room.
  *               A chosen waiter is out of the queue before it looks, so that nobody chooses it a second time for nothing.
- *            B3 A sender reads the signals after it published: when it finds CLOSED it takes its message back, unless somebody has
- *               received it, and wakes everybody who receives. A receiver that finds CLOSED looks once more, and only an empty buffer in
- *               which nothing is under way is the end.
+ *            B3 A receiver that finds CLOSED looks once more, and only a buffer that it has sealed, empty and with nothing under way, is the end:
+ *               a message is in the buffer before that, and received, or it is given back. So after one receiver was told CLOSED no other
+ *               gets a message. Who publishes in a closed channel wakes everybody who receives; so does who frees a slot there: that may be what
+ *               stood in the way of the seal.
  *            B4 A waiter looks again after it became WAITING: the agent whose slot was in its way may have died and been reaped since it
  *               looked before, when it could not be told yet (park's reap.ts, D2).
  * Progress   A running agent may barge in front of a woken waiter, which keeps its place in the queue.
@@ -53,10 +54,12 @@ export interface Buffer<T> {
   canPush(): boolean
   /** What a pop would find: DONE, NOTHING or UNDERWAY. */
   look(): number
-  /** Takes back what this agent pushed last; false when somebody has received it. */
-  retract(): boolean
-  /** Closed and found empty: makes sure that no message comes any more. False: one came. */
-  seal(): boolean
+  /** Closed and found empty: makes sure that no message comes any more. DONE, NOTHING (one came) or UNDERWAY (not for a moment: somebody stands where the end goes). */
+  seal(): number
+  /** Takes `seal` back, where the channel may be used again. */
+  unseal?(): void
+  /** Whether what stands in the way of a push, or of a pop, is this agent's own call further out: its codec has called the channel. */
+  isOwn(sends: boolean): boolean
   /** Frees what messages have outside their slots, when nobody uses the channel any more. */
   drop(): void
 }
@@ -92,12 +95,13 @@ export class Buffered<T> extends Flavor<T> {
       throw error
     }
     if (found === SPENT) {
-      this.wakeAll(Agent.of(this.region), this.sendQueue, SENDERS_WAIT)
+      const agent = Agent.of(this.region)
+      this.whileThere(agent, () => this.wakeAll(agent, this.sendQueue, SENDERS_WAIT))
       throw this.closed(value)
     }
     if (found !== DONE) return found
     const signals = load(this.words, this.signals)
-    if (signals !== 0) this.afterSend(signals, value, 1)
+    if (signals !== 0) this.sent(signals, 1)
     return DONE
   }
 
@@ -107,14 +111,14 @@ export class Buffered<T> extends Flavor<T> {
     const count = this.buffer.pushMany === undefined ? 0 : this.buffer.pushMany(values, from)
     if (count === 0) return this.offer(values[from]!) === DONE ? 1 : 0
     const signals = load(this.words, this.signals)
-    if (signals !== 0) this.afterSend(signals, values[from]!, count)
+    if (signals !== 0) this.sent(signals, count)
     return count
   }
 
   /** Receives at most `max` messages that can be had at once into a list. @returns how many; 0: `poll` says why */
   pollMany(into: { [index: number]: T }, to: number, max: number): number {
     const { buffer } = this
-    if (buffer.popMany === undefined) return 0
+    if (buffer.popMany === undefined || this.isOwed) return 0
     let count = 0
     try {
       count = buffer.popMany(into, to, max)
@@ -125,18 +129,26 @@ export class Buffered<T> extends Flavor<T> {
     }
     if (count === 0) return 0
     const signals = load(this.words, this.signals)
-    if (signals !== 0) this.afterReceive(signals, count)
+    if (signals !== 0) this.received(signals, count)
     return count
   }
 
   /** Receives if there is a message. BUSY: one is under way, and nothing can be said yet. */
   poll(): T | typeof EMPTY | typeof CLOSED | typeof BUSY {
-    const found = this.take()
-    if (found !== EMPTY) return found
-    if (!this.isClosed) return EMPTY
-    const last = this.take()
-    if (last !== EMPTY) return last
-    return this.buffer.seal() ? CLOSED : this.poll()
+    if (this.isOwed) return this.payOwed()
+    for (;;) {
+      const found = this.take()
+      if (found !== EMPTY || !this.isClosed) return found
+      const last = this.take()
+      if (last !== EMPTY) return last
+      const sealed = this.buffer.seal()
+      if (sealed === UNDERWAY) return BUSY
+      if (sealed !== DONE) continue
+      if (this.isClosed) return CLOSED
+      // Opened again since: whoever did that may have looked for the end before it was there.
+      this.reopen()
+      return EMPTY
+    }
   }
 
   /** Sends if there is room; looks again for a moment at a slot that is under way. @throws as `offer` */
@@ -200,6 +212,11 @@ export class Buffered<T> extends Flavor<T> {
     return new ReceiveFiber(agent, this, () => (batch.move() ? { value: batch.moved } : undefined), options, 'recvManyFiber()')
   }
 
+  /** Whether a wait at one end would be one for this agent's own call further out, whose codec it is in. */
+  isOwn(sends: boolean): boolean {
+    return this.buffer.isOwn(sends)
+  }
+
   /** Enqueues a sender's record, unless an offer would get anywhere. @returns whether it waits */
   enterSend(agent: Agent, record: number, again: boolean): boolean {
     return this.enter(agent, this.sendQueue, SENDERS_WAIT, record, again, () => this.canOffer())
@@ -212,12 +229,18 @@ export class Buffered<T> extends Flavor<T> {
 
   /** Wakes a receiver, if one waits and would get anywhere: who was chosen and does not receive passes that on. */
   wakeReceiver(agent: Agent): void {
-    if ((load(this.words, this.signals) & RECEIVERS_WAIT) !== 0 && this.canPoll()) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
+    if ((load(this.words, this.signals) & RECEIVERS_WAIT) === 0) return
+    this.whileThere(agent, () => {
+      if (this.canPoll()) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
+    })
   }
 
   /** The same for a sender. */
   wakeSender(agent: Agent): void {
-    if ((load(this.words, this.signals) & SENDERS_WAIT) !== 0 && this.canOffer()) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
+    if ((load(this.words, this.signals) & SENDERS_WAIT) === 0) return
+    this.whileThere(agent, () => {
+      if (this.canOffer()) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
+    })
   }
 
   /** Puts a link (its W_MAIN and W_WANT are set) into the queue of one end, at its former place if it had one; the caller looks once more after. */
@@ -227,6 +250,11 @@ export class Buffered<T> extends Flavor<T> {
     or(agent.words, this.signals, sends ? SENDERS_WAIT : RECEIVERS_WAIT)
     enqueueLink(agent.words, q, link, ticket)
     unlockQueue(agent, q)
+  }
+
+  /** CLOSED was taken back: so is the end. */
+  reopen(): void {
+    this.buffer.unseal?.()
   }
 
   protected dropMessages(): void {
@@ -239,37 +267,46 @@ export class Buffered<T> extends Flavor<T> {
       found = this.buffer.pop()
     } catch (error) {
       // The message is gone, and its room is there.
-      this.afterReceive(load(this.words, this.signals), 1)
+      this.received(load(this.words, this.signals), 1)
       throw error
     }
     if (found === EMPTY || found === BUSY) return found
     const signals = load(this.words, this.signals)
-    if (signals !== 0) this.afterReceive(signals, 1)
+    if (signals !== 0) this.received(signals, 1)
     return found
   }
 
-  protected afterSend(signals: number, value: T, count: number): void {
+  /** C4 */
+  private sent(signals: number, count: number): void {
     const agent = Agent.of(this.region)
+    this.whileThere(agent, () => this.afterSend(agent, signals, count))
+  }
+  private received(signals: number, count: number): void {
+    const agent = Agent.of(this.region)
+    this.whileThere(agent, () => this.afterReceive(agent, signals, count))
+  }
+
+  protected afterSend(agent: Agent, signals: number, count: number): void {
     if ((signals & CLOSED_BIT) !== 0) {
-      const back = this.buffer.retract()
       this.wakeAll(agent, this.receiveQueue, RECEIVERS_WAIT)
-      if (back) throw this.closed(value)
       return
     }
     if ((signals & RECEIVERS_WAIT) !== 0) this.wakeSome(agent, this.receiveQueue, RECEIVERS_WAIT, count)
     if ((signals & SENDERS_WAIT) !== 0 && this.buffer.canPush()) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
   }
 
-  protected afterReceive(signals: number, count: number): void {
-    const agent = Agent.of(this.region)
+  protected afterReceive(agent: Agent, signals: number, count: number): void {
     if ((signals & SENDERS_WAIT) !== 0) this.wakeSome(agent, this.sendQueue, SENDERS_WAIT, count)
-    if ((signals & RECEIVERS_WAIT) !== 0 && this.canPoll()) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
+    if ((signals & RECEIVERS_WAIT) === 0) return
+    if ((signals & CLOSED_BIT) !== 0) this.wakeAll(agent, this.receiveQueue, RECEIVERS_WAIT)
+    else if (this.canPoll()) this.wakeOne(agent, this.receiveQueue, RECEIVERS_WAIT)
   }
 
   /** A slot without a message stands in the way of those behind it; and who came meanwhile may have found it under way. */
   private wakeForHole(): void {
-    this.wakeSender(Agent.of(this.region))
-    if ((load(this.words, this.signals) & RECEIVERS_WAIT) !== 0) this.wakeAll(Agent.of(this.region), this.receiveQueue, RECEIVERS_WAIT)
+    const agent = Agent.of(this.region)
+    this.wakeSender(agent)
+    if ((load(this.words, this.signals) & RECEIVERS_WAIT) !== 0) this.whileThere(agent, () => this.wakeAll(agent, this.receiveQueue, RECEIVERS_WAIT))
   }
 
   private enter(agent: Agent, q: number, flag: number, record: number, again: boolean, ready: () => boolean): boolean {

@@ -7,6 +7,8 @@ const LOOP_VALUES = 24
 
 type View = Int32Array | Uint32Array | Float64Array | BigInt64Array
 
+const SCALARS: ReadonlySet<string> = /* @__PURE__ */ new Set(['i32', 'u32', 'f64', 'bigint64'])
+
 /** The region as an array of what the codec writes; undefined for codecs that are not scalar. */
 function viewOf(region: Region, kind: string): View | undefined {
   switch (kind) {
@@ -21,6 +23,11 @@ function viewOf(region: Region, kind: string): View | undefined {
     default:
       return undefined
   }
+}
+
+/** Whether the codec is one of a number: it calls nothing of the caller's. */
+export function isScalar(codec: Codec<never>): boolean {
+  return SCALARS.has(codec.kind)
 }
 
 /** How many values of one codec go in and out. Whoever calls has the slots for itself: plain accesses. */

@@ -1,5 +1,5 @@
 /** What the two ends of a channel have in common. */
-import { InvalidArgumentError, SharedObject } from '@heddle/atomics'
+import { SharedObject } from '@heddle/atomics'
 import type { Place } from '@heddle/atomics/internal'
 import { store } from '@heddle/atomics/ops'
 import { Agent, canBlock, runningFiber } from '@heddle/park/internal'
@@ -64,8 +64,7 @@ export abstract class Endpoint<T> extends SharedObject {
 
   /** Refuses while somebody waits; frees what is left. */
   protected override onDispose(): void {
-    if (this.flavor.hasWaiters) throw new InvalidArgumentError('somebody waits at this channel: close it before disposing of it')
-    this.flavor.drop()
+    this.flavor.end()
     store(this.region.words, (this.at >> 2) + RECEIVER_HEADER, 0)
   }
 }

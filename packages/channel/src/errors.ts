@@ -38,3 +38,31 @@ export class LaggedError extends HeddleError {
     super('ERR_LAGGED', `this receiver fell behind and missed ${missed} messages: receive faster, or make the channel with a larger capacity`)
   }
 }
+
+/**
+ * A codec (a `toJSON`, a codec of your own) has called the channel for which it is at work, in a way that can't be done before it is through: a send inside of a send, or a
+ * receive inside of a receive, of an `spsc` channel; or a call that blocks until the one that the codec works for is through. Nothing was sent or received by the call that was refused.
+ */
+export class ReentrantError extends HeddleError {
+  static override readonly name: string = 'ReentrantError'
+  constructor(message: string) {
+    super('ERR_REENTRANT', message)
+  }
+}
+
+/** A `sendMany` sent the first values of its list, and then one was refused. */
+export class PartlySentError extends HeddleError {
+  static override readonly name: string = 'PartlySentError'
+  constructor(
+    /** How many were sent: those before the one at this index. That one and those after it were not. */
+    readonly sent: number,
+    /** What the codec threw for the value, or a RegionFullError: no room for it in the region. Also the error's `cause`. */
+    cause: unknown,
+  ) {
+    super('ERR_PARTLY_SENT', `sendMany sent ${sent} of its values; the one at index ${sent} was refused: ${textOf(cause)}`, { cause })
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -5,14 +5,10 @@
  *               was woken looks again.
  *            F2 A receive makes no room: nobody waits for it. A sender waits only while another one is in the middle of a message in its way, and
  *               whoever published wakes one of them.
- *            F3 What was published is never taken back: it is before the end that the first receiver to find the closed channel empty makes final.
  */
-import { Agent } from '@heddle/park/internal'
+import type { Agent } from '@heddle/park/internal'
 import { type Buffer, Buffered } from './buffered.js'
-import { LaggedError } from './errors.js'
-import type { Batch } from './flavor.js'
 import { RECEIVERS_WAIT, SENDERS_WAIT } from './layout.js'
-import { ReceiveBatch } from './operations.js'
 import { dropSubscriptions } from './subscription.js'
 
 /** A buffer that receivers only read. */
@@ -23,8 +19,6 @@ export interface SharedBuffer<T> extends Buffer<T> {
   readonly position: number
   /** How many messages this one missed. */
   readonly missed: number
-  /** What a receive told too early is told again by the next. */
-  postpone(error: LaggedError): void
 }
 
 /** A channel whose every receiver gets every message. */
@@ -38,13 +32,8 @@ export class FanOut<T> extends Buffered<T> {
     super(shared, base)
   }
 
-  override receiveBatch(into: { [index: number]: T }, max: number): Batch {
-    return new FanOutBatch(this, into, max)
-  }
-
   /** F1 */
-  protected override afterSend(signals: number): void {
-    const agent = Agent.of(this.region)
+  protected override afterSend(agent: Agent, signals: number): void {
     if ((signals & RECEIVERS_WAIT) !== 0) this.wakeAll(agent, this.receiveQueue, RECEIVERS_WAIT)
     if ((signals & SENDERS_WAIT) !== 0 && this.buffer.canPush()) this.wakeOne(agent, this.sendQueue, SENDERS_WAIT)
   }
@@ -55,25 +44,5 @@ export class FanOut<T> extends Buffered<T> {
   protected override dropMessages(): void {
     super.dropMessages()
     dropSubscriptions(this.region, this.base * 4)
-  }
-}
-
-/** Receives many; that some were missed is told when there is nothing else to tell. */
-class FanOutBatch<T> extends ReceiveBatch<T> {
-  constructor(
-    private readonly channel: FanOut<T>,
-    into: { [index: number]: T },
-    max: number,
-  ) {
-    super(channel, into, max)
-  }
-  override move(): boolean {
-    try {
-      return super.move()
-    } catch (error) {
-      if (!(error instanceof LaggedError) || this.moved === 0) throw error
-      this.channel.shared.postpone(error)
-      return true
-    }
   }
 }

@@ -7,14 +7,18 @@
  *            C2 CLOSED is never cleared; who sets it wakes everybody after.
  *            C3 CLOSED is set under the lock of the senders' queue, after the reason. So a reason without CLOSED is of one that died while it closed;
  *               its block belongs to REASON_AT at every instant (allocator.ts, I3, of atomics).
+ *            C4 As soon as a message is published, a slot freed or CLOSED set, whoever sees that may dispose of the channel: what was to be
+ *               said with it was said. From then on an agent reads its memory, which may have another use, and no more than that: it locks,
+ *               wakes and writes only inside of `whileThere`.
+ * Pairs      C4: A_PIN, then the look at LIFE, with the clearing of LIFE, then `awaitPins` (atomics/agents.ts): one of them sees the other.
  */
-import { type Region, RegionFullError } from '@heddle/atomics'
-import { type EncodedValue, encodeValue, loadEncoded, storeEncoded } from '@heddle/atomics/internal'
-import { and, get, limits, load, or, pause, set } from '@heddle/atomics/ops'
+import { InvalidArgumentError, type Region, RegionFullError } from '@heddle/atomics'
+import { A_PIN, awaitPins, type EncodedValue, encodeValue, loadEncoded, storeEncoded } from '@heddle/atomics/internal'
+import { agentLocal, and, compareExchange, get, limits, load, or, pause, set, store } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
 import { Agent, claimMany, claimOne, deliver, firstOf, isInUse, lockQueue, type Operation, unlockQueue } from '@heddle/park/internal'
 import { ClosedError } from './errors.js'
-import { CLOSED_BIT, LOST, REASON_AT, RECEIVE_QUEUE, RECEIVERS_WAIT, SEND_QUEUE, SENDERS_WAIT, SIGNALS } from './layout.js'
+import { CLOSED_BIT, HEAD_BYTES, LIFE, LOST, REASON_AT, RECEIVE_QUEUE, RECEIVERS_WAIT, SEND_QUEUE, SENDERS_WAIT, SIGNALS } from './layout.js'
 import { type CLOSED, EMPTY } from './symbols.js'
 
 const MAX_REASON_BYTES = 1 << 20
@@ -43,12 +47,18 @@ export interface Batch {
   readonly moved: number
 }
 
+/** What a receive of many took from the channel and could not hand over: a message, or what its codec threw. */
+export type Owed<T> = { readonly value: T; readonly error?: never } | { readonly error: unknown; readonly value?: never }
+
 /** A channel of one flavour, as its Sender and its Receiver use it. */
 export abstract class Flavor<T> {
   readonly words: Int32Array
   readonly sendQueue: number
   readonly receiveQueue: number
   protected readonly signals: number
+  /** The Sender's header, while the channel lives. */
+  private readonly header: number
+  private readonly owed = agentLocal<{ what: Owed<T> | undefined }>(() => ({ what: undefined }))
 
   constructor(
     readonly region: Region,
@@ -57,6 +67,7 @@ export abstract class Flavor<T> {
     queues: { send: number; receive: number } = { send: SEND_QUEUE, receive: RECEIVE_QUEUE },
   ) {
     this.words = this.region.words
+    this.header = load(this.words, base)
     this.signals = base + SIGNALS
     this.sendQueue = base + queues.send
     this.receiveQueue = base + queues.receive
@@ -65,8 +76,11 @@ export abstract class Flavor<T> {
   abstract readonly capacity: number
   abstract readonly length: number
 
-  /** Sends if that needs no waiting. @returns DONE, NOTHING or UNDERWAY. @throws ClosedError, and what the codec throws */
-  abstract offer(value: T): number
+  /**
+   * Sends if that needs no waiting. @returns DONE, NOTHING or UNDERWAY. @throws ClosedError, and what the codec throws
+   * @param waits whether the caller waits with it otherwise
+   */
+  abstract offer(value: T, waits?: boolean): number
   /** Receives if there is a message. BUSY: one is under way, and nothing can be said yet. */
   abstract poll(): T | typeof EMPTY | typeof CLOSED | typeof BUSY
   /** As `offer`, and looks again for a moment at what is under way. */
@@ -81,6 +95,22 @@ export abstract class Flavor<T> {
   /** The same for `poll`. */
   pollSoon(): T | typeof EMPTY | typeof CLOSED | typeof BUSY {
     return EMPTY
+  }
+
+  /** The next receive of this receiver in this agent gets that first. Nothing is owed already: a receive of many takes that before anything else. */
+  owe(what: Owed<T>): void {
+    this.owed.get().what = what
+  }
+  protected get isOwed(): boolean {
+    return this.owed.get().what !== undefined
+  }
+  /** What is owed, which then is not. @throws what is to be thrown */
+  protected payOwed(): T {
+    const own = this.owed.get()
+    const { what } = own
+    own.what = undefined
+    if ('error' in what!) throw what.error
+    return what!.value
   }
 
   abstract sendOperation(agent: Agent, value: T): Operation<void>
@@ -110,9 +140,14 @@ export abstract class Flavor<T> {
   /** The error of an operation on a closed channel. */
   closed(value: T | undefined): ClosedError<T> {
     const { region, words, base } = this
-    // C3
-    const at = (load(words, this.signals) & CLOSED_BIT) === 0 ? 0 : get(words, base + REASON_AT)
-    return new ClosedError(value, at === 0 ? undefined : loadEncoded(region, at + REASON_BYTES, get(words, at >> 2)))
+    let reason: unknown
+    // Whoever closed it may dispose of it at any moment.
+    this.whileThere(Agent.of(region), () => {
+      // C3
+      const at = this.isClosed ? get(words, base + REASON_AT) : 0
+      if (at !== 0) reason = loadEncoded(region, at + REASON_BYTES, get(words, at >> 2))
+    })
+    return new ClosedError(value, reason)
   }
 
   /** Nothing more is accepted; everybody who waits is woken. The first reason counts. */
@@ -132,8 +167,25 @@ export abstract class Flavor<T> {
     } finally {
       unlockQueue(agent, this.sendQueue)
     }
-    this.wakeAll(agent, this.sendQueue, SENDERS_WAIT)
-    this.wakeAll(agent, this.receiveQueue, RECEIVERS_WAIT)
+    this.whileThere(agent, () => {
+      this.wakeAll(agent, this.sendQueue, SENDERS_WAIT)
+      this.wakeAll(agent, this.receiveQueue, RECEIVERS_WAIT)
+    })
+  }
+
+  /** Whether the channel lives. */
+  get isThere(): boolean {
+    return load(this.words, this.base + LIFE) === this.header
+  }
+
+  /** Does something in the channel's memory, unless it was disposed of; it is not while this goes on (C4). The caller's pin, if it has one, is kept. */
+  whileThere(agent: Agent, act: () => void): void {
+    const { words } = this
+    const pin = agent.record + A_PIN
+    const former = load(words, pin)
+    store(words, pin, this.sendQueue)
+    if (this.isThere) act()
+    store(words, pin, former)
   }
 
   /** Whether somebody sleeps in one of the queues. */
@@ -143,13 +195,26 @@ export abstract class Flavor<T> {
     return isInUse(agent, this.words, this.sendQueue) || isInUse(agent, this.words, this.receiveQueue)
   }
 
-  /** Frees what is left, when nobody uses the channel any more. */
-  drop(): void {
+  /** Ends the channel and frees what is left. @throws InvalidArgumentError while somebody waits; then nothing has changed */
+  end(): void {
+    if (this.hasWaiters) this.refuse()
+    const { words, base, header } = this
+    if (compareExchange(words, base + LIFE, header, 0) !== header) return
+    awaitPins(words, base * 4, HEAD_BYTES)
+    if (this.hasWaiters) {
+      // One that was chosen by an agent that died, and waits again.
+      store(words, base + LIFE, header)
+      this.refuse()
+    }
     this.dropMessages()
-    const reason = this.base + REASON_AT
-    if (get(this.words, reason) === 0) return
+    const reason = base + REASON_AT
+    if (get(words, reason) === 0) return
     this.region.adopt(reason)
     this.region.freeFrom(reason)
+  }
+
+  private refuse(): never {
+    throw new InvalidArgumentError('somebody waits at this channel: close it before disposing of it')
   }
 
   protected wakeOne(agent: Agent, q: number, flag: number): void {

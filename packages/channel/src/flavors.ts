@@ -17,6 +17,7 @@ import {
   FLAVOR_UNBOUNDED,
   FLAVOR_WATCH,
   KIND_AT,
+  LIFE,
 } from './layout.js'
 import { MpscRing } from './mpsc-ring.js'
 import { Oneshot, oneshotBytes } from './oneshot.js'
@@ -63,11 +64,12 @@ function bodyBytes({ flavor, codec, capacity }: Shape, agents: number): number {
   }
 }
 
-/** Writes the settings of a new channel into zeroed memory. Before it is published: plain writes. */
+/** Writes the settings of a new channel, whose Sender's header is in place, into zeroed memory. Before it is published: plain writes. */
 export function formatChannel(region: Region, at: number, shape: Shape): void {
   const { flavor, capacity, codec } = shape
   const kindAt = bodyBytes(shape, region.agents)
   const base = at >> 2
+  set(region.words, base + LIFE, get(region.words, base))
   set(region.words, base + FLAVOR, flavor)
   set(region.words, base + CAPACITY, capacity)
   set(region.words, base + KIND_AT, kindAt)

@@ -1,6 +1,6 @@
 export { channel, channelAt, type ChannelOptions, mpsc, oneshot, spsc, unbounded } from './channel.js'
 export { broadcast, type BroadcastOptions, watch } from './every.js'
-export { ClosedError, LaggedError, UnboundedFullError } from './errors.js'
+export { ClosedError, LaggedError, PartlySentError, ReentrantError, UnboundedFullError } from './errors.js'
 export { channelBytes } from './flavors.js'
 export { BroadcastReceiver, type NumberArray, Receiver, WatchReceiver } from './receiver.js'
 export { select, selectAsync, type SelectCase, type SelectCases, selectFiber, type SelectResult, trySelect } from './select.js'

@@ -12,13 +12,14 @@
  *               GIVEN: plain accesses. A dead owner's slot is not inherited while a living sender's tag is on the door.
  *            E2 A receiver opens only while nobody waits in the queue and the channel is open, and shuts as soon as it sees that somebody does:
  *               so who waits there is passed over for a moment at most. No wake depends on the lane: every stay in it is bounded.
- *            E3 Only codecs without memory outside the slot.
+ *            E3 Only codecs without memory outside the slot. While a tag is on the door nothing runs that may wait for its receiver: a codec that may call
+ *               anything writes into a slot of the sender's own before (`move`).
  * Pairs      GIVEN's compare-exchange with the owner's load of it.
  * Progress   A receiver on whose door is the tag of a sender that lives waits for it: it has a few words to write.
  */
 import { Backoff, type Codec, type Region } from '@heddle/atomics'
 import { isOwnerAlive } from '@heddle/atomics/internal'
-import { compareExchange, limits, load, pause, peek, store } from '@heddle/atomics/ops'
+import { compareExchange, get, limits, load, pause, peek, set, store } from '@heddle/atomics/ops'
 import type { Agent } from '@heddle/park/internal'
 import { TAIL } from './layout.js'
 import { EMPTY } from './symbols.js'
@@ -56,6 +57,7 @@ function isWriting(door: number): boolean {
 export class Lane<T> {
   private readonly words: Int32Array
   private readonly lane: number
+  private readonly valueWords: number
 
   constructor(
     private readonly region: Region,
@@ -67,24 +69,46 @@ export class Lane<T> {
   ) {
     this.words = region.words
     this.lane = base + LANE
+    this.valueWords = (codec.bytes + 3) >> 2
   }
 
-  /** Gives the message to the receiver that spins, if there is one. @returns whether it has it. @throws what the codec throws */
+  /** Gives a number to the receiver that spins, if there is one. @returns whether it has it. @throws what the codec throws */
   give(agent: Agent, value: T): boolean {
     const { words } = this
-    const slot = this.open()
-    // Not to the dead, as far as that is known.
-    if (slot === 0 || !isOwnerAlive(words, load(words, slot + S_OWNER))) return false
-    const { tag } = agent
-    if (compareExchange(words, slot + S_DOOR, OPEN, tag) !== OPEN) return false
+    const slot = this.take(agent)
+    if (slot === 0) return false
     try {
       this.codec.write(this.region, slot * 4 + this.valueAt, value)
     } catch (error) {
-      compareExchange(words, slot + S_DOOR, tag, OPEN)
+      compareExchange(words, slot + S_DOOR, agent.tag, OPEN)
       throw error
     }
     // False: this agent was declared dead, and the receiver did not wait for it.
-    return compareExchange(words, slot + S_DOOR, tag, GIVEN) === tag
+    return compareExchange(words, slot + S_DOOR, agent.tag, GIVEN) === agent.tag
+  }
+
+  /** The same with the message in a slot of the agent's own. */
+  move(agent: Agent, from: number): boolean {
+    const { words } = this
+    const slot = this.take(agent)
+    if (slot === 0) return false
+    const first = this.valueAt >> 2
+    for (let i = first; i < first + this.valueWords; i++) set(words, slot + i, get(words, from + i))
+    return compareExchange(words, slot + S_DOOR, agent.tag, GIVEN) === agent.tag
+  }
+
+  /** Whether a receiver spins. */
+  get isOpen(): boolean {
+    return this.open() !== 0
+  }
+
+  /** Puts the agent's tag on the door of the receiver that spins. @returns its slot; 0: there is none */
+  private take(agent: Agent): number {
+    const { words } = this
+    const slot = this.open()
+    // Not to the dead, as far as that is known.
+    if (slot === 0 || !isOwnerAlive(words, load(words, slot + S_OWNER))) return 0
+    return compareExchange(words, slot + S_DOOR, OPEN, agent.tag) === OPEN ? slot : 0
   }
 
   /** Whether a receiver is there, or comes within a moment, and nobody waits in the queue. */

@@ -30,6 +30,8 @@ export const FLAVOR = 8
 export const SUBSCRIPTIONS = 9
 /** Of broadcast: 1 when a receiver that missed messages is not told. */
 export const SKIPS = 10
+/** The Sender's header while the channel lives; 0 from before anything of it is freed (C4 of flavor.ts). */
+export const LIFE = 11
 export const TAIL = 16
 /** Of flavours with one sender: its tag, and how often that changed. */
 export const SENDER_OWNER = 17

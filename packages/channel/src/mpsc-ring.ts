@@ -12,37 +12,45 @@
  * Invariants M1 Only the agent named as owner receives; who finds a dead one there takes the end over, as P1 of spsc-ring.ts. So nobody else
  *               changes a FULL slot, and a store is enough. Others may free a HOLE or a dead agent's claim when they come round to it
  *               (ring.ts): those the receiver frees, or claims as FREEING, by compare-exchange.
- *            M2 What was claimed before the END is received: positions are claimed without gaps (N1 of ring.ts), and the receiver writes END by
- *               compare-exchange where it finds FREE. So no sender takes a message back.
+ *            M2 What was claimed before the END is received (N6 of ring.ts).
  * Pairs      FULL's store with the receiver's load of it; FREE's store with SENDING's compare-exchange.
  * Progress   Senders as ring.ts. The receiver is wait-free but where a sender is in the middle of the next message. A message whose receiver
  *            dies while it reads is received by the next one, unless it was being freed.
  * Cost       To receive: one load, one store, one plain load; no compare-exchange.
  */
-import { InvalidArgumentError } from '@heddle/atomics'
+import { type Codec, InvalidArgumentError } from '@heddle/atomics'
 import { isOwnerAlive } from '@heddle/atomics/internal'
 import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
+import { beginWork, type End, endWork, isAtWork } from './at-work.js'
+import { isScalar } from './bulk.js'
+import { ReentrantError } from './errors.js'
 import { BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
 import { HEAD, LOST, RECEIVER_EPOCH, RECEIVER_OWNER } from './layout.js'
 import { Ring } from './ring.js'
-import { claimed, end, free, FREEING, full, hole, isClaim, isEnd, lapsAhead, phaseOfClaim, SENDING, tagOf } from './slot-state.js'
+import { claimed, free, FREEING, full, hole, isClaim, lapsAhead, phaseOfClaim, SENDING, tagOf } from './slot-state.js'
 import { EMPTY } from './symbols.js'
 
 /** How often the receiver tells where it is, in slots; a power of 2. Whoever takes over walks from there. */
 const HINT_EVERY = 16
 
 /** Where the receiving agent is. */
-class Receiving {
+class Receiving implements End {
   index = 0
   lap = 0
   /** The end's epoch when this took it over. */
   epoch = -1
-  constructor(readonly agent: Agent) {}
+  constructor(
+    readonly agent: Agent,
+    readonly words: Int32Array,
+    /** Index of the word that names the end's owner. */
+    readonly owner: number,
+  ) {}
 }
 
 export class MpscRing<T> extends Ring<T> {
-  private readonly receiving = agentLocal(() => new Receiving(Agent.of(this.region)))
+  private readonly receiving = agentLocal(() => new Receiving(Agent.of(this.region), this.words, this.base + RECEIVER_OWNER))
+  private readonly isScalar = isScalar(this.codec as Codec<never>)
 
   override pop(): T | typeof EMPTY | typeof BUSY {
     const { words, codec, region } = this
@@ -57,16 +65,27 @@ export class MpscRing<T> extends Ring<T> {
     // Moved on before the codec runs: what it calls may receive here, too.
     this.step(cursor)
     const next = free((lap + 1) & this.lapMask)
-    if (!codec.fixed) return this.readOwning(claimed(cursor.agent.tag, FREEING, lap), state, at, next)
-    let value: T
-    try {
-      value = codec.read(region, at)
-    } catch (error) {
-      store(words, state, next)
-      throw error
-    }
+    if (!this.isScalar) return this.readAtWork(cursor, state, at, lap)
+    const value = codec.read(region, at)
     store(words, state, next)
     return value
+  }
+
+  /** By another opening it may not: that would find this message again (M1). */
+  private readAtWork(cursor: Receiving, state: number, at: number, lap: number): T {
+    const { words, region, codec } = this
+    const next = free((lap + 1) & this.lapMask)
+    beginWork(cursor)
+    try {
+      if (!codec.fixed) return this.readOwning(claimed(cursor.agent.tag, FREEING, lap), state, at, next)
+      try {
+        return codec.read(region, at)
+      } finally {
+        store(words, state, next)
+      }
+    } finally {
+      endWork()
+    }
   }
 
   override look(): number {
@@ -74,20 +93,15 @@ export class MpscRing<T> extends Ring<T> {
   }
 
   /** M2 */
-  override retract(): boolean {
-    return false
-  }
-
-  /** M2 */
-  override seal(): boolean {
+  override seal(): number {
     const { index, lap } = this.receiver()
-    const found = compareExchange(this.words, this.states + index, free(lap), end(lap))
-    return found === free(lap) || found === end(lap)
+    return this.sealAt(index, lap)
   }
 
-  override get length(): number {
-    // Nothing is after the end.
-    return isEnd(load(this.words, this.states + this.walked(HEAD).index)) ? 0 : super.length
+  override isOwn(sends: boolean): boolean {
+    const { words, base } = this
+    if (isAtWork(words, base + RECEIVER_OWNER)) return true
+    return sends ? super.isOwn(true) : this.isClaimOf(this.receiver().agent, this.receiver().index)
   }
 
   override drop(): void {
@@ -109,7 +123,9 @@ export class MpscRing<T> extends Ring<T> {
       // A sender that came round has passed over what was left here.
       if (ahead > 0) this.step(cursor)
       else if (state === hole(lap)) this.passOver(cursor, index, state)
-      else if (ahead < 0 || !isClaim(state)) return NOTHING
+      // It is in the middle of the message before, in the same slot; or a sender is that frees the slot.
+      else if (ahead < 0) return isClaim(state) && !isOwnerAlive(words, tagOf(state)) ? NOTHING : UNDERWAY
+      else if (!isClaim(state)) return NOTHING
       else if (!isOwnerAlive(words, tagOf(state))) this.passLost(cursor, index, state)
       else if (phaseOfClaim(state) === SENDING) return UNDERWAY
       // Somebody else is passing over it.
@@ -152,6 +168,8 @@ export class MpscRing<T> extends Ring<T> {
     const { words, base } = this
     const { tag } = cursor.agent
     const former = load(words, base + RECEIVER_OWNER)
+    if (former === tag && isAtWork(words, base + RECEIVER_OWNER))
+      throw new ReentrantError('a codec may not receive through another opening of the mpsc channel for whose receive it is at work')
     if (former !== tag && (isOwnerAlive(words, former) || compareExchange(words, base + RECEIVER_OWNER, former, tag) !== former))
       throw new InvalidArgumentError('another agent receives from this channel: mpsc() is for one, channel() for many')
     cursor.epoch = (add(words, base + RECEIVER_EPOCH, 1) + 1) | 0

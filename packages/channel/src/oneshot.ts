@@ -3,7 +3,7 @@
  *
  * Layout     layout.ts, then a state word and one slot.
  *   state           meaning                                  next
- *   EMPTY           nothing was sent                         SENDING
+ *   EMPTY           nothing was sent                         SENDING; TAKEN, by a receiver that finds the channel closed
  *   SENDING owner   being written                            FULL; EMPTY when that fails; another's SENDING when the owner is dead (lost)
  *   FULL            sent                                     TAKING
  *   TAKING owner    being read                               TAKEN; another's TAKING when the owner is dead (lost)
@@ -80,9 +80,10 @@ class OneSlot<T> implements Buffer<T> {
     const { region, state, codec } = this
     const { words } = region
     const found = load(words, state)
-    if (isClaim(found) && phaseOfClaim(found) === TAKING) {
+    if (isClaim(found)) {
       if (isOwnerAlive(words, tagOf(found))) return BUSY
-      if (compareExchange(words, state, found, claimed(Agent.of(region).tag, TAKING, 0)) === found) {
+      // Of a dead sender's the next sender makes use.
+      if (phaseOfClaim(found) === TAKING && compareExchange(words, state, found, claimed(Agent.of(region).tag, TAKING, 0)) === found) {
         this.lose()
         store(words, state, TAKEN)
       }
@@ -107,21 +108,28 @@ class OneSlot<T> implements Buffer<T> {
     const { words } = this.region
     const state = load(words, this.state)
     if (state === FULL) return DONE
-    if (!isClaim(state) || phaseOfClaim(state) !== TAKING) return NOTHING
-    return isOwnerAlive(words, tagOf(state)) ? UNDERWAY : DONE
+    if (!isClaim(state)) return NOTHING
+    if (isOwnerAlive(words, tagOf(state))) return UNDERWAY
+    return phaseOfClaim(state) === TAKING ? DONE : NOTHING
   }
 
-  retract(): boolean {
+  /** From EMPTY straight to TAKEN. */
+  seal(): number {
     const { words } = this.region
-    const mine = claimed(Agent.of(this.region).tag, SENDING, 0)
-    if (compareExchange(words, this.state, FULL, mine) !== FULL) return false
-    if (!this.codec.fixed) this.codec.free?.(this.region, this.base * 4 + SLOT_AT)
-    store(words, this.state, EMPTY_STATE)
-    return true
+    const found = compareExchange(words, this.state, EMPTY_STATE, TAKEN)
+    if (found === EMPTY_STATE || found === TAKEN) return DONE
+    if (!isClaim(found)) return NOTHING
+    if (isOwnerAlive(words, tagOf(found))) return UNDERWAY
+    if (compareExchange(words, this.state, found, claimed(Agent.of(this.region).tag, TAKING, 0)) === found) {
+      this.lose()
+      store(words, this.state, TAKEN)
+    }
+    return NOTHING
   }
 
-  seal(): boolean {
-    return true
+  isOwn(): boolean {
+    const state = load(this.region.words, this.state)
+    return isClaim(state) && tagOf(state) === Agent.of(this.region).tag
   }
 
   drop(): void {
@@ -152,7 +160,7 @@ export class Oneshot<T> extends Buffered<T> {
   }
 
   /** The others who wait learn that nothing will come. */
-  protected override afterReceive(): void {
-    this.wakeAll(Agent.of(this.region), this.receiveQueue, RECEIVERS_WAIT)
+  protected override afterReceive(agent: Agent): void {
+    this.wakeAll(agent, this.receiveQueue, RECEIVERS_WAIT)
   }
 }

@@ -1,6 +1,6 @@
 /** Sends and receives that may have to wait, as park drives them: blocking, as promises, in fibers. */
 import { get, load, now, store } from '@heddle/atomics/ops'
-import type { FiberOperation, WaitOptions } from '@heddle/park'
+import { type FiberOperation, ShutdownError, type WaitOptions } from '@heddle/park'
 import {
   type Agent,
   type BLOCKED,
@@ -23,8 +23,8 @@ import {
   W_TICKET,
 } from '@heddle/park/internal'
 import type { Buffered } from './buffered.js'
-import { ClosedError, UnboundedFullError } from './errors.js'
-import { type Batch, BUSY, DONE } from './flavor.js'
+import { ClosedError, PartlySentError, ReentrantError, UnboundedFullError } from './errors.js'
+import { type Batch, BUSY, DONE, type Flavor } from './flavor.js'
 import { CLOSED, EMPTY } from './symbols.js'
 
 /** An operation that looks, and waits in one queue until it is to look again. */
@@ -47,23 +47,27 @@ abstract class LookOperation<T, R> extends Operation<R> {
 
   begin(): boolean {
     if (this.attempt()) return true
+    this.assertNotOwn()
     // Spinning is for threads: others have something else to do.
-    if (get(this.agent.words, this.record + W_KIND) === KIND_THREAD && this.agent.spin.until(() => this.canAttempt()) && this.attempt()) return true
+    if (this.isThread && this.agent.spin.until(() => this.canAttempt()) && this.attempt()) return true
     if (this.ticket === undefined) return this.wait(false)
     store(this.agent.words, this.record + W_TICKET, this.ticket)
     return this.wait(true)
   }
 
   resume(state: number): boolean {
-    const { agent, queue, record } = this
+    const { agent, flavor, queue, record } = this
     this.ticket = load(agent.words, record + W_TICKET)
+    if (!flavor.isThere) throw flavor.closed(this.back())
     if (caseOf(state) === CASE_RECHECK) {
       // Out of the queue before it looks: nobody may choose it for a message that it then leaves (C2).
       lockQueue(agent, queue)
       unlink(agent.words, queue, record)
       unlockQueue(agent, queue)
     }
-    return this.attempt() || this.wait(true)
+    if (this.attempt()) return true
+    this.assertNotOwn()
+    return this.wait(true)
   }
 
   override undo(): boolean {
@@ -75,16 +79,38 @@ abstract class LookOperation<T, R> extends Operation<R> {
     const { agent, queue, record } = this
     if (this.flavor.wakesAll) return false
     const { words } = agent
-    lockQueue(agent, queue)
     let next = 0
-    const state = load(words, record + W_STATE)
-    if (phaseOf(state) === NOTIFIED && caseOf(state) !== CASE_RECHECK) {
-      next = claimOne(agent, queue, 0)
-      if (next !== 0) enqueueAgain(words, queue, record)
-    }
-    unlockQueue(agent, queue)
+    // It was chosen, and keeps nobody from disposing of the channel.
+    this.flavor.whileThere(agent, () => {
+      lockQueue(agent, queue)
+      const state = load(words, record + W_STATE)
+      if (phaseOf(state) === NOTIFIED && caseOf(state) !== CASE_RECHECK) {
+        next = claimOne(agent, queue, 0)
+        if (next !== 0) enqueueAgain(words, queue, record)
+      }
+      unlockQueue(agent, queue)
+    })
     if (next !== 0) deliver(agent, next)
     return false
+  }
+
+  /** What was to be sent. */
+  protected back(): T | undefined {
+    return undefined
+  }
+
+  private get isThread(): boolean {
+    return get(this.agent.words, this.record + W_KIND) === KIND_THREAD
+  }
+
+  /** A thread that is about to wait for what only its own call further out can do, whose codec it is in, waits for ever. */
+  private assertNotOwn(): void {
+    const sends = this.queue === this.flavor.sendQueue
+    if (!this.isThread || !this.flavor.isOwn(sends)) return
+    const verb = sends ? 'send' : 'receive'
+    throw new ReentrantError(
+      `this ${verb} would wait for the call of the same channel whose codec it is in, for ever: ${verb} after that, or use another channel`,
+    )
   }
 
   private wait(again: boolean): boolean {
@@ -101,6 +127,9 @@ export class SendOperation<T> extends LookOperation<T, void> {
     private readonly value: T,
   ) {
     super(agent, flavor, flavor.sendQueue)
+  }
+  protected override back(): T {
+    return this.value
   }
   protected attempt(): boolean {
     return this.flavor.offer(this.value) === DONE
@@ -156,6 +185,17 @@ export class ReadableOperation extends LookOperation<unknown, void> {
   }
 }
 
+/** The error of a list of which one value was refused after others were sent. */
+export function partlySent<T>(flavor: Flavor<T>, sent: number, error: unknown): PartlySentError {
+  rethrowIfStopped(flavor, error)
+  return new PartlySentError(sent, error)
+}
+
+/** Nobody else's business: an agent was declared dead, or a checker stops its thread, which every further access then does as well. */
+export function rethrowIfStopped<T>(flavor: Flavor<T>, error: unknown): void {
+  if (error instanceof ShutdownError || !flavor.isThere) throw error
+}
+
 /** Sends what a list holds, in order. */
 export class SendBatch<T> implements Batch {
   moved = 0
@@ -168,11 +208,37 @@ export class SendBatch<T> implements Batch {
     try {
       for (let count = 1; count > 0 && this.moved < values.length; this.moved += count) count = flavor.offerMany(values, this.moved)
     } catch (error) {
+      if (this.moved === 0) throw error instanceof ClosedError ? new ClosedError(values, error.reason) : error
       // What was sent before counts; the next call gets the error.
-      if (this.moved > 0 && (error instanceof ClosedError || error instanceof UnboundedFullError)) return true
-      throw error instanceof ClosedError ? new ClosedError(values, error.reason) : error
+      if (error instanceof ClosedError || error instanceof UnboundedFullError) return true
+      throw partlySent(flavor, this.moved, error)
     }
     return this.moved === values.length
+  }
+}
+
+/**
+ * Puts a message that was taken into the caller's list; where it can't be stored there, the next receive of this receiver gets it.
+ * @throws TypeError
+ */
+export function put<T>(flavor: Flavor<T>, value: T, into: { [index: number]: T }, at: number): void {
+  try {
+    into[at] = value
+  } catch (error) {
+    flavor.owe({ value })
+    throw error
+  }
+}
+
+/** The next message of several; when one was received already, what this one throws is for the next receive. */
+export function pollAfter<T>(flavor: Flavor<T>, received: number): T | typeof EMPTY | typeof CLOSED | typeof BUSY {
+  try {
+    return flavor.poll()
+  } catch (error) {
+    if (received === 0) throw error
+    rethrowIfStopped(flavor, error)
+    flavor.owe({ error })
+    return EMPTY
   }
 }
 
@@ -185,20 +251,30 @@ export class ReceiveBatch<T> implements Batch {
     private readonly max: number,
   ) {}
   move(): boolean {
-    const { flavor, max } = this
-    while (this.moved < max) {
-      const count = flavor.pollMany(this.into, this.moved, max - this.moved)
-      this.moved += count
-      if (count > 0) continue
-      const found = flavor.poll()
-      if (found === EMPTY || found === BUSY) break
-      if (found === CLOSED) {
-        if (this.moved === 0) throw flavor.closed(undefined)
-        break
-      }
-      this.into[this.moved++] = found
+    try {
+      while (this.moved < this.max && this.moveSome());
+    } catch (error) {
+      // What was received before counts; the next call meets the rest.
+      if (this.moved === 0) throw error
+      rethrowIfStopped(this.flavor, error)
     }
     return this.moved > 0
+  }
+
+  private moveSome(): boolean {
+    const { flavor, into } = this
+    const count = flavor.pollMany(into, this.moved, this.max - this.moved)
+    this.moved += count
+    if (count > 0) return true
+    const found = pollAfter(flavor, this.moved)
+    if (found === EMPTY || found === BUSY) return false
+    if (found === CLOSED) {
+      if (this.moved === 0) throw flavor.closed(undefined)
+      return false
+    }
+    put(flavor, found, into, this.moved)
+    this.moved++
+    return true
   }
 }
 

@@ -184,7 +184,7 @@ export class Receiver<T> extends Endpoint<T> {
   }
 
   private isEnd(error: unknown): boolean {
-    return error instanceof ClosedError && this.flavor.isClosed
+    return error instanceof ClosedError && (this.isDisposed || this.flavor.isClosed)
   }
 }
 

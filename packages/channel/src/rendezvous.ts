@@ -20,12 +20,17 @@
  *            Z4 A slot's value is only accessed by its owner, or under the lock by whoever claimed its waiter: plain accesses. Slots of the
  *               dead are taken over under the lock, and what they own goes back to the region.
  *            Z5 A slot that is not in the list yet is named by +4, from before it is allocated, and only while the lock is held.
+ *            Z6 Who moved a message then says so in the record or link that it chose (W_TOKEN: MET), before it gives up the lock. From there on the channel
+ *               may be disposed of (C4 of flavor.ts): a waiter that reads MET touches nothing but its own slot, a sender not even that. A waiter that
+ *               was chosen and does not read it locks the queue only while it is pinned.
+ *            Z7 The channel is not disposed of while a slot of an agent that lives is not VOID: somebody has been given a message and not read it yet, or
+ *               is about to give up. VOID is the last that its owner writes there.
  * Progress   Blocking but for the first of the two; first come, first served among those in the queue whose agents can run; threads spin before they enter it. A message whose
  *            receiver died after it was given is lost with it. A dead agent's slot, and what it owns, is there until somebody needs a slot.
  * Cost       Two holds of the queue's lock; no allocation but the first time.
  */
 import type { Codec, Region } from '@heddle/atomics'
-import { isOwnerGone, recover, take } from '@heddle/atomics/internal'
+import { isOwnerAlive, isOwnerGone, recover, take } from '@heddle/atomics/internal'
 import { agentLocal, and, get, load, or, set, store } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
 import {
@@ -37,18 +42,23 @@ import {
   enqueueLink,
   FiberWait,
   firstOf,
+  lockIfThere,
   lockQueue,
-  Operation,
+  type Operation,
   takeTicket,
   unlink,
+  unlockPinned,
   unlockQueue,
   W_KEY,
+  W_LINKED,
+  W_TOKEN,
   W_TRIES,
 } from '@heddle/park/internal'
-import { ClosedError } from './errors.js'
+import { isScalar } from './bulk.js'
 import { DONE, Flavor, NOTHING } from './flavor.js'
 import { CLOSED_BIT, HEAD_BYTES, RECEIVERS_WAIT, SEND_QUEUE, SENDERS_WAIT } from './layout.js'
 import { isInLane, Lane, S_DOOR, shutDoor } from './lane.js'
+import { Collect, CollectMany, HandOver, HandOverMany, NOBODY, RECEIVES, SENDS } from './meeting.js'
 import { CLOSED, EMPTY } from './symbols.js'
 
 /** First of all slots, from the channel's start. */
@@ -68,15 +78,11 @@ const SLOT_AT = 16
 /** Words of a slot before its value. */
 const SLOT_VALUE = SLOT_AT >> 2
 
-/** Values of W_KEY. */
-const SENDS = 1
-const RECEIVES = 2
+/** Value of W_TOKEN (Z6). */
+const MET = 1
 
 /** Bytes of the fixed part. */
 export const RENDEZVOUS_BYTES = HEAD_BYTES + 16
-
-/** Nobody of the other kind waits. */
-export const NOBODY = 0
 
 export class Rendezvous<T> extends Flavor<T> {
   readonly capacity = 0
@@ -84,10 +90,11 @@ export class Rendezvous<T> extends Flavor<T> {
   private readonly q: number
   private readonly valueWords: number
   private readonly lane: Lane<T> | undefined
+  private readonly isScalar: boolean
   /** Slots of this agent that are not in use. */
   private readonly spare = agentLocal<number[]>(() => [])
-  /** The slot of whoever this agent met last. */
-  private readonly met = agentLocal(() => ({ slot: 0 }))
+  /** The record or link, and the slot, of whoever this agent met last. */
+  private readonly met = agentLocal(() => ({ slot: 0, record: 0 }))
 
   constructor(
     region: Region,
@@ -98,16 +105,25 @@ export class Rendezvous<T> extends Flavor<T> {
     this.q = this.sendQueue
     this.valueWords = (codec.bytes + 3) >> 2
     if (codec.fixed) this.lane = new Lane(region, base, this.signals, codec, SLOT_AT)
+    this.isScalar = isScalar(codec as Codec<never>)
   }
 
-  offer(value: T): number {
+  offer(value: T, waits = false): number {
     const signals = load(this.words, this.signals)
     if ((signals & CLOSED_BIT) !== 0) throw this.closed(value)
+    // It is written once: by whoever is going to wait with it.
+    if (waits && !this.isScalar) return NOTHING
     const agent = Agent.of(this.region)
-    if (this.lane?.give(agent, value) === true) return DONE
+    const { lane, isScalar } = this
+    if (isScalar && lane!.give(agent, value)) return DONE
+    const spins = !isScalar && lane?.isOpen === true
     // A flag that is not there: nobody waited when this began.
-    if ((signals & RECEIVERS_WAIT) === 0) return NOTHING
+    if (!spins && (signals & RECEIVERS_WAIT) === 0) return NOTHING
     const slot = this.write(agent, value)
+    if (spins && lane.move(agent, slot)) {
+      this.release(slot)
+      return DONE
+    }
     lockQueue(agent, this.q)
     const main = this.give(agent, slot)
     unlockQueue(agent, this.q)
@@ -118,6 +134,7 @@ export class Rendezvous<T> extends Flavor<T> {
   }
 
   poll(): T | typeof EMPTY | typeof CLOSED {
+    if (this.isOwed) return this.payOwed()
     const signals = load(this.words, this.signals)
     if ((signals & (SENDERS_WAIT | CLOSED_BIT)) === 0) return EMPTY
     const agent = Agent.of(this.region)
@@ -134,7 +151,7 @@ export class Rendezvous<T> extends Flavor<T> {
   }
 
   override offerSoon(value: T): number {
-    return this.lane?.awaitOpen() === true ? this.offer(value) : NOTHING
+    return this.isScalar && this.lane!.awaitOpen() ? this.offer(value) : NOTHING
   }
 
   override pollSoon(): T | typeof EMPTY | typeof CLOSED {
@@ -149,10 +166,19 @@ export class Rendezvous<T> extends Flavor<T> {
     }
   }
 
+  /** Also whether somebody was given a message that it has not read yet (Z7), or is in the lane. */
   override get hasWaiters(): boolean {
-    for (let slot = load(this.words, this.base + SLOTS); slot !== 0; slot = load(this.words, slot + S_NEXT))
-      if (isInLane(this.words, slot)) return true
-    return super.hasWaiters
+    const { words } = this
+    if (super.hasWaiters) return true
+    const first = load(words, this.base + SLOTS)
+    if (first === 0) return false
+    const agent = Agent.of(this.region)
+    lockQueue(agent, this.q)
+    this.mend()
+    unlockQueue(agent, this.q)
+    for (let slot = first; slot !== 0; slot = load(words, slot + S_NEXT))
+      if (isInLane(words, slot) || (load(words, slot + S_STATE) !== VOID && isOwnerAlive(words, load(words, slot + S_OWNER)))) return true
+    return false
   }
 
   tryOffer(value: T): boolean {
@@ -213,18 +239,29 @@ export class Rendezvous<T> extends Flavor<T> {
   /** A message that was not taken, if there is one. */
   dropValue(slot: number): void {
     const { words, codec } = this
-    if (!codec.fixed && load(words, slot + S_STATE) !== VOID) {
+    // Z7
+    if (load(words, slot + S_STATE) === VOID) return
+    if (!codec.fixed) {
       store(words, slot + S_STATE, HALF)
       codec.free?.(this.region, slot * 4 + SLOT_AT)
     }
     store(words, slot + S_STATE, VOID)
   }
 
+  /** Gives the message in `slot` to a receiver that spins, if there is one; a thread waits for one for a moment. */
+  giveInLane(agent: Agent, slot: number, isThread: boolean): boolean {
+    const { lane } = this
+    return !this.isScalar && lane !== undefined && (lane.isOpen || (isThread && lane.awaitOpen())) && lane.move(agent, slot)
+  }
+
   /** Gives the message in `slot` to the first receiver. Under the lock. @returns its record, to be told after; NOBODY */
   give(agent: Agent, slot: number): number {
     const main = this.claim(agent, RECEIVES)
     if (main === NOBODY) return NOBODY
-    this.move(slot, this.met.get().slot)
+    const met = this.met.get()
+    this.move(slot, met.slot)
+    // Z6
+    store(this.words, met.record + W_TOKEN, MET)
     return main
   }
 
@@ -232,7 +269,10 @@ export class Rendezvous<T> extends Flavor<T> {
   fetch(agent: Agent, slot: number): number {
     const main = this.claim(agent, SENDS)
     if (main === NOBODY) return NOBODY
-    this.move(this.met.get().slot, slot)
+    const met = this.met.get()
+    this.move(met.slot, slot)
+    // Z6
+    store(this.words, met.record + W_TOKEN, MET)
     return main
   }
 
@@ -250,17 +290,50 @@ export class Rendezvous<T> extends Flavor<T> {
     enqueueLink(agent.words, this.q, link, ticket)
   }
 
-  /** Takes a record or a link out. @returns whether its slot is FULL */
-  leave(agent: Agent, record: number, slot: number): boolean {
-    lockQueue(agent, this.q)
-    this.mend()
-    unlink(agent.words, this.q, record)
-    // Others give their keys other meanings.
-    set(agent.words, record + W_KEY, 0)
-    this.clearFlags(agent)
-    const isFull = load(agent.words, slot + S_STATE) === FULL
-    unlockQueue(agent, this.q)
-    return isFull
+  /**
+   * After a choice: whether the waiter was met. If not, it is taken out of the queue and `again` decides, under the lock.
+   * @returns false also where the channel is gone, without calling `again`
+   */
+  wasMet(agent: Agent, record: number, slot: number, sends: boolean, again: () => void): boolean {
+    const { words } = agent
+    const isTold = (): boolean => load(words, record + W_TOKEN) === MET
+    let met = isTold()
+    if (!met && lockIfThere(agent, this.q, () => !isTold() && this.isThere)) {
+      this.mend()
+      unlink(words, this.q, record)
+      this.clearFlags(agent)
+      // Whoever met it has changed FULL, under the lock (Z2).
+      met = (load(words, slot + S_STATE) === FULL) !== sends
+      if (!met) again()
+      unlockPinned(agent, this.q)
+    } else met = isTold()
+    return met
+  }
+
+  /** Takes a record or a link out that was not chosen, and gives up its slot. */
+  leave(agent: Agent, record: number, sends: boolean, slot: number): void {
+    const { words } = agent
+    // A rebuild may have taken it out, and then it keeps nobody from disposing of the channel.
+    if (lockIfThere(agent, this.q, () => load(words, record + W_LINKED) === 1)) {
+      this.mend()
+      unlink(words, this.q, record)
+      this.clearFlags(agent)
+      unlockPinned(agent, this.q)
+    }
+    this.giveUp(slot, sends)
+  }
+
+  /** A slot of a waiter that nobody met. A receiver's has nothing in it, and is not looked at: the channel may be gone; a sender's keeps it (Z7). */
+  giveUp(slot: number, sends: boolean): void {
+    if (sends) this.dropValue(slot)
+    this.release(slot)
+  }
+
+  /** Ends a receive with what is owed, if anything is. */
+  pay(receive: { result: T }): boolean {
+    if (!this.isOwed) return false
+    receive.result = this.payOwed()
+    return true
   }
 
   /** Whether an offer may get anywhere, or throw: somebody receives, or did a moment ago. */
@@ -271,18 +344,6 @@ export class Rendezvous<T> extends Flavor<T> {
   /** Whether a poll may get anywhere. */
   canPoll(): boolean {
     return (load(this.words, this.signals) & (SENDERS_WAIT | CLOSED_BIT)) !== 0
-  }
-
-  /** The message in a sender's slot moved on, with all that it owns. */
-  handedOver(slot: number): void {
-    store(this.words, slot + S_STATE, VOID)
-    this.release(slot)
-  }
-
-  /** A slot that came to nothing, with what is in it. */
-  discard(slot: number): void {
-    this.dropValue(slot)
-    this.release(slot)
   }
 
   acquire(agent: Agent): number {
@@ -316,6 +377,7 @@ export class Rendezvous<T> extends Flavor<T> {
     const main = claimOne(agent, this.q, 0, (r) => {
       if (get(words, r + W_KEY) !== key) return false
       met.slot = get(words, r + W_TRIES)
+      met.record = r
       return true
     })
     this.clearFlags(agent)
@@ -327,6 +389,7 @@ export class Rendezvous<T> extends Flavor<T> {
     store(words, slot + S_STATE, key === SENDS ? FULL : VOID)
     set(words, record + W_KEY, key)
     set(words, record + W_TRIES, slot)
+    store(words, record + W_TOKEN, 0)
     or(words, this.signals, key === SENDS ? SENDERS_WAIT : RECEIVERS_WAIT)
   }
 
@@ -401,192 +464,5 @@ export class Rendezvous<T> extends Flavor<T> {
     } finally {
       unlockQueue(agent, this.q)
     }
-  }
-}
-
-/** What both kinds have in common: a slot, and the walk through waiting. */
-abstract class Meeting<T, R> extends Operation<R> {
-  protected slot = 0
-  constructor(
-    agent: Agent,
-    protected readonly flavor: Rendezvous<T>,
-    private readonly key: number,
-  ) {
-    super(agent)
-  }
-  /** Meets the first of the other kind. Under the lock. */
-  protected abstract meet(): number
-  /** The meeting took place. */
-  protected abstract finish(): void
-  /** Closed before it did: gives up the slot. @returns the error */
-  protected abstract refuse(): ClosedError<T>
-
-  resume(): boolean {
-    const { agent, flavor, record, slot } = this
-    // Whoever met it has changed FULL, under the lock (Z2).
-    if (flavor.leave(agent, record, slot) !== (this.key === SENDS)) {
-      this.finish()
-      return true
-    }
-    return this.match(true)
-  }
-
-  override undo(): boolean {
-    return false
-  }
-
-  protected match(again: boolean): boolean {
-    const { agent, flavor } = this
-    lockQueue(agent, flavor.sendQueue)
-    const main = this.meet()
-    const closed = main === NOBODY && flavor.isClosed
-    if (main === NOBODY && !closed) flavor.enter(agent, this.record, this.key, this.slot, again)
-    unlockQueue(agent, flavor.sendQueue)
-    if (closed) throw this.refuse()
-    if (main === NOBODY) return false
-    deliver(agent, main)
-    this.finish()
-    return true
-  }
-}
-
-/** Sends one message, hand to hand. */
-class HandOver<T> extends Meeting<T, void> {
-  constructor(
-    agent: Agent,
-    flavor: Rendezvous<T>,
-    private readonly value: T,
-  ) {
-    super(agent, flavor, SENDS)
-  }
-  begin(): boolean {
-    if (this.flavor.isClosed) throw this.flavor.closed(this.value)
-    this.slot = this.flavor.write(this.agent, this.value)
-    return this.match(false)
-  }
-  override abandon(): void {
-    this.flavor.leave(this.agent, this.record, this.slot)
-    this.flavor.discard(this.slot)
-  }
-  protected meet(): number {
-    return this.flavor.give(this.agent, this.slot)
-  }
-  protected finish(): void {
-    this.flavor.handedOver(this.slot)
-  }
-  protected refuse(): ClosedError<T> {
-    this.flavor.discard(this.slot)
-    return this.flavor.closed(this.value)
-  }
-}
-
-/** Receives one message, hand to hand. */
-class Collect<T> extends Meeting<T, T> {
-  constructor(agent: Agent, flavor: Rendezvous<T>) {
-    super(agent, flavor, RECEIVES)
-  }
-  begin(): boolean {
-    this.slot = this.flavor.acquire(this.agent)
-    return this.match(false)
-  }
-  override abandon(): void {
-    this.flavor.leave(this.agent, this.record, this.slot)
-    this.flavor.discard(this.slot)
-  }
-  protected meet(): number {
-    return this.flavor.fetch(this.agent, this.slot)
-  }
-  protected finish(): void {
-    this.result = this.flavor.read(this.slot)
-  }
-  protected refuse(): ClosedError<T> {
-    this.flavor.release(this.slot)
-    return this.flavor.closed(undefined)
-  }
-}
-
-/** Sends a list, one after the other. */
-class HandOverMany<T> extends Operation<number> {
-  override result = 0
-  private current: HandOver<T> | undefined
-  constructor(
-    agent: Agent,
-    private readonly flavor: Rendezvous<T>,
-    private readonly values: ArrayLike<T>,
-  ) {
-    super(agent)
-  }
-  begin(): boolean {
-    while (this.result < this.values.length) {
-      this.current = new HandOver(this.agent, this.flavor, this.values[this.result]!)
-      this.current.record = this.record
-      if (!this.ended(() => this.current!.begin())) return false
-      if (this.current === undefined) return true
-      this.result++
-    }
-    return true
-  }
-  resume(): boolean {
-    if (!this.ended(() => this.current!.resume())) return false
-    if (this.current === undefined) return true
-    this.result++
-    return this.begin()
-  }
-  override abandon(): void {
-    this.current?.abandon()
-  }
-  override undo(): boolean {
-    return false
-  }
-  override timedOut(): boolean {
-    return this.result > 0
-  }
-  /** Whether the step is over; one that found the channel closed ends the whole, unless it was the first. */
-  private ended(step: () => boolean): boolean {
-    try {
-      return step()
-    } catch (error) {
-      if (!(error instanceof ClosedError)) throw error
-      if (this.result === 0) throw new ClosedError(this.values, error.reason)
-      this.current = undefined
-      return true
-    }
-  }
-}
-
-/** Receives one, and those that wait behind it. */
-class CollectMany<T> extends Operation<number> {
-  private readonly first: Collect<T>
-  constructor(
-    agent: Agent,
-    private readonly flavor: Rendezvous<T>,
-    private readonly into: { [index: number]: T },
-    private readonly max: number,
-  ) {
-    super(agent)
-    this.first = new Collect(agent, flavor)
-  }
-  begin(): boolean {
-    this.first.record = this.record
-    return this.first.begin() && this.rest()
-  }
-  resume(): boolean {
-    return this.first.resume() && this.rest()
-  }
-  override abandon(): void {
-    this.first.abandon()
-  }
-  override undo(): boolean {
-    return false
-  }
-  private rest(): true {
-    this.into[0] = this.first.result
-    this.result = 1
-    while (this.result < this.max) {
-      const found = this.flavor.poll()
-      if (found === EMPTY || found === CLOSED) break
-      this.into[this.result++] = found
-    }
-    return true
   }
 }

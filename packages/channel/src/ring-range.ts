@@ -16,6 +16,8 @@
  *            R3 Agents that stand at an older lap may read these words at any time; whatever they see there is ahead of them.
  *            R4 A sender that counts free slots behind its first trusts VACANT only (R2: it belongs to a FREE before it), and looks at FREE with
  *               an atomic load: that is a store of its own.
+ *            R5 The hint moves on before a range, to where that begins: before it is published, others may not skip it (N1); after that the channel may
+ *               be gone (C4 of flavor.ts).
  * Pairs      FULL's store with the compare-exchange that takes the first; FREE's with the one that claims it.
  * Progress   As ring.ts; who finds the first of a range claimed by an agent that lives finds the ring full or empty for that moment, which
  *            is the time of one copy of at most MAX_RANGE values. A sender that dies in a range has sent nothing of it, and a receiver has received
@@ -63,6 +65,8 @@ export class RangeRing<T> extends Ring<T> {
     if (bulk === undefined) return 0
     const cursor = this.tail.get()
     if (peek(words, base + TAIL) !== cursor.seen) this.follow(cursor, base + TAIL)
+    // R5
+    this.tell(cursor, base + TAIL)
     const { index, lap, agent } = cursor
     const most = Math.min(values.length - from, this.longest, this.capacity - index)
     if (most < 2) return 0
@@ -79,11 +83,8 @@ export class RangeRing<T> extends Ring<T> {
       return 0
     }
     fillStates(words, state + 1, count - 1, inner(lap))
-    cursor.lastIndex = index
-    cursor.lastLap = lap
-    cursor.lastCount = count
     store(words, state, full(lap))
-    this.moveOn(cursor, base + TAIL, count)
+    this.moveOn(cursor, count)
     return count
   }
 
@@ -93,6 +94,7 @@ export class RangeRing<T> extends Ring<T> {
     if (bulk === undefined) return 0
     const cursor = this.head.get()
     if (peek(words, base + HEAD) !== cursor.seen) this.follow(cursor, base + HEAD)
+    this.tell(cursor, base + HEAD)
     const { index, lap, agent } = cursor
     const most = Math.min(max, this.capacity - index)
     const state = this.states + index
@@ -111,7 +113,7 @@ export class RangeRing<T> extends Ring<T> {
     const next = (lap + 1) & this.lapMask
     fillStates(words, state + 1, count - 1, vacant(next))
     store(words, state, free(next))
-    this.moveOn(cursor, base + HEAD, count)
+    this.moveOn(cursor, count)
     return count
   }
 
@@ -128,12 +130,11 @@ export class RangeRing<T> extends Ring<T> {
     return count
   }
 
-  private moveOn(cursor: Cursor, hint: number, count: number): void {
+  private moveOn(cursor: Cursor, count: number): void {
     cursor.index += count
     if (cursor.index === this.capacity) {
       cursor.index = 0
       cursor.lap = (cursor.lap + 1) & this.lapMask
     }
-    this.tell(cursor, hint)
   }
 }

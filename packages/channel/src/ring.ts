@@ -20,6 +20,9 @@
  *            N5 What a message has outside its slot belongs to the slot at every instant, also while it is written and freed (codec.ts, I4, of atomics): a
  *               slot without a message, or whose message was freed, owns nothing. Who takes over a dead agent's claim names itself in it and
  *               recovers the slot before it goes on; dying there it is the dead agent.
+ *            N6 Who finds the closed channel empty makes that final: END where it found FREE (`seal`). Positions are claimed without gaps, so nothing is
+ *               sent at it or after it, and what was claimed before it is received. Where the slot still has its former message, which another
+ *               receiver is in the middle of, the end has to wait for that one; a dead one's slot is freed as by a sender.
  * Pairs      FULL's store with TAKING's compare-exchange (the message); FREE's store with SENDING's (the slot).
  * Progress   Lock-free but for one case: who finds the next position claimed and not finished, by an agent that lives, finds the ring
  *            full or empty for that moment, although later positions may be finished. A dead owner's claim is taken over at once.
@@ -37,6 +40,7 @@ import { HEAD, HEAD_BYTES, LOST, TAIL } from './layout.js'
 import { EMPTY } from './symbols.js'
 import {
   claimed,
+  end,
   free,
   FREEING,
   full,
@@ -47,6 +51,7 @@ import {
   isEnd,
   isFree,
   isHole,
+  isPassedBySenders,
   isReserving,
   isTaken,
   LAP_BITS,
@@ -60,7 +65,7 @@ import {
 } from './slot-state.js'
 
 /** How often a claim moves the hint on, in slots; a power of 2. */
-const HINT_EVERY = 64
+export const HINT_EVERY = 64
 const MAX_CAPACITY = 1 << 24
 
 /** One agent's position at one end. */
@@ -69,11 +74,6 @@ export class Cursor {
   lap = 0
   /** The hint when this was last compared with it. */
   seen = 0
-  /** The position that was pushed last. */
-  lastIndex = 0
-  lastLap = 0
-  /** How many messages were pushed with it, from there on. */
-  lastCount = 1
   constructor(readonly agent: Agent) {}
 }
 
@@ -163,9 +163,6 @@ export class Ring<T> {
       store(words, state, hole(lap))
       throw error
     }
-    cursor.lastIndex = index
-    cursor.lastLap = lap
-    cursor.lastCount = 1
     store(words, state, full(lap))
     return DONE
   }
@@ -216,7 +213,9 @@ export class Ring<T> {
     const state = load(words, this.states + cursor.index)
     const ahead = lapsAhead(state, cursor.lap, this.lapShift)
     if (ahead > 0) return DONE
-    if (ahead < 0 || isFree(state)) return NOTHING
+    // Somebody is in the middle of the message before, in the same slot (N6).
+    if (ahead < 0) return isClaim(state) && isOwnerAlive(words, tagOf(state)) ? UNDERWAY : NOTHING
+    if (isFree(state) || isEnd(state)) return NOTHING
     if (!isClaim(state)) return DONE
     const phase = phaseOfClaim(state)
     if (phase === TAKING || phase === FREEING) return DONE
@@ -224,20 +223,41 @@ export class Ring<T> {
     return phase === RESERVING ? NOTHING : DONE
   }
 
-  /** Takes back what this agent pushed last, unless a receiver was faster: the channel was closed meanwhile. */
-  retract(): boolean {
-    const { words, region, codec } = this
-    const { agent, lastIndex, lastLap, lastCount } = this.tail.get()
-    const state = this.states + lastIndex
-    if (compareExchange(words, state, full(lastLap), claimed(agent.tag, SENDING, lastLap)) !== full(lastLap)) return false
-    if (!codec.fixed) codec.free?.(region, this.slotsAt + lastIndex * this.stride)
-    for (let i = 0; i < lastCount; i++) store(words, state + lastCount - 1 - i, hole(lastLap))
-    return true
+  /** N6 */
+  seal(): number {
+    const { index, lap } = this.head.get()
+    return this.sealAt(index, lap)
   }
 
-  /** Whether no message can come any more, now that the channel is closed and the ring empty: senders take theirs back. */
-  seal(): boolean {
-    return true
+  /** Makes the position the end, in place of FREE or VACANT; nobody has claimed it then, nor any after it. */
+  protected sealAt(index: number, lap: number): number {
+    const { words, lapShift } = this
+    const at = this.states + index
+    for (const before of [free(lap), vacant(lap)]) {
+      const found = compareExchange(words, at, before, end(lap))
+      if (found === before || found === end(lap)) return DONE
+    }
+    const state = load(words, at)
+    if (!isClaim(state) || lapsAhead(state, lap, lapShift) >= 0) return NOTHING
+    if (isOwnerAlive(words, tagOf(state))) return UNDERWAY
+    this.freeLeft(at, state, lap)
+    return NOTHING
+  }
+
+  /** The channel is to be used again: the position that was made the end is free. Nobody finds it closed meanwhile. */
+  unseal(): void {
+    const { index, lap } = this.walked(TAIL)
+    compareExchange(this.words, this.states + index, end(lap), free(lap))
+  }
+
+  isOwn(sends: boolean): boolean {
+    const { agent, index } = (sends ? this.tail : this.head).get()
+    return this.isClaimOf(agent, index)
+  }
+
+  protected isClaimOf(agent: Agent, index: number): boolean {
+    const state = load(this.words, this.states + index)
+    return isClaim(state) && tagOf(state) === agent.tag
   }
 
   /** Messages in the ring, those being sent and received included. Exact while nobody does. */
@@ -271,7 +291,6 @@ export class Ring<T> {
       const index = this.states + cursor.index
       const state = load(words, index)
       const ahead = lapsAhead(state, cursor.lap, lapShift)
-      // Written by the single receiver of mpsc-ring.ts.
       if (ahead === 0 && isEnd(state)) return SPENT
       if (ahead > 0 || (ahead === 0 && !isFree(state) && !isReserving(state))) this.advance(cursor, this.base + TAIL)
       else if (ahead === 0 && isFree(state)) {
@@ -302,7 +321,7 @@ export class Ring<T> {
       const ahead = lapsAhead(state, cursor.lap, lapShift)
       const mine = claimed(cursor.agent.tag, TAKING, cursor.lap)
       if (ahead > 0) this.advance(cursor, this.base + HEAD)
-      else if (ahead < 0 || isFree(state)) {
+      else if (ahead < 0 || isFree(state) || isEnd(state)) {
         if (fresh) return NOTHING
         this.follow(cursor, this.base + HEAD)
         fresh = true
@@ -432,16 +451,16 @@ export class Ring<T> {
   }
 
   /** Where an end is: the hint, and the positions after it that were claimed. */
-  protected walked(end: number): { index: number; lap: number } {
+  protected walked(of: typeof HEAD | typeof TAIL): { index: number; lap: number } {
     const { words, lapShift, capacity } = this
-    const there = load(words, this.base + end)
+    const there = load(words, this.base + of)
     let index = there & this.indexMask
     let lap = (there >>> this.bits) & this.lapMask
     // Bounded: who moves the end on meanwhile could keep this going.
     for (let steps = 0; steps < 2 * capacity; steps++) {
       const state = load(words, this.states + index)
       const ahead = lapsAhead(state, lap, lapShift)
-      const passed = ahead > 0 || (ahead === 0 && (end === TAIL ? !isFree(state) && !isReserving(state) : isTaken(state) || state === hole(lap)))
+      const passed = ahead > 0 || (ahead === 0 && (of === TAIL ? isPassedBySenders(state) : isTaken(state) || state === hole(lap)))
       if (!passed) break
       if (++index === capacity) {
         index = 0

@@ -18,7 +18,7 @@
  *               when the other looks, and the claim of its one record decides which of its cases happens: never two, never none.
  *            X5 The locks are taken in the order of their addresses, and nothing else is locked while they are held.
  *            X6 Whoever chose it through a link that hands over has moved the message and changed FULL before it gave up that queue's lock
- *               (Z2 of rendezvous.ts): it looks at FULL under the lock. Not changed: the channel was closed, or the other one died.
+ *               (Z2, Z6 of rendezvous.ts). Not changed: the channel was closed, or the other one died.
  * Progress   As a receive or a send on each of its channels; among ready cases each is equally likely. Overtaken by one that did not wait, it waits again
  *            at its place in every queue.
  * Rejected   Registering first and looking then, as crossbeam's select: two selects that face each other each give up their own wait in
@@ -44,6 +44,7 @@ import {
   setPhase,
   settle,
   unlockQueue,
+  W_KEY,
   W_KIND,
   W_LINKED,
   W_MAIN,
@@ -53,7 +54,8 @@ import {
   WAITING,
 } from '@heddle/park/internal'
 import { Buffered } from './buffered.js'
-import { NOBODY, Rendezvous } from './rendezvous.js'
+import { NOBODY } from './meeting.js'
+import { Rendezvous } from './rendezvous.js'
 import { type Cases, type ChannelCase, type Result, startOf } from './select-cases.js'
 
 /** A channel's case while its select waits. */
@@ -110,7 +112,7 @@ export class SelectOperation extends Operation<Result | undefined> {
       current = load(words, index)
     this.chosen = caseOf(current) === CASE_RECHECK ? 0 : caseOf(current)
     try {
-      if (this.chosen !== 0 && this.wasMet(this.stations[this.chosen - 1]!)) this.leave()
+      if (this.chosen !== 0 && this.isDecided(this.stations[this.chosen - 1]!)) this.leave()
       else if (this.attempt()) this.end()
       else return this.wait()
       return true
@@ -210,11 +212,13 @@ export class SelectOperation extends Operation<Result | undefined> {
     return undefined
   }
 
-  /** Whether whoever chose it through this case has handed the message over (X6); then the result is there. */
-  private wasMet(station: Station): boolean {
+  /** Whether whoever chose it through this case has handed the message over (X6), or has closed the channel and disposed of it; then the result is there. */
+  private isDecided(station: Station): boolean {
     const { flavor, sends } = station.channel
-    if (!(flavor instanceof Rendezvous) || flavor.leave(this.agent, station.link, station.slot) === sends) return false
-    this.finish(station, false)
+    const met = flavor instanceof Rendezvous && flavor.wasMet(this.agent, station.link, station.slot, sends, () => undefined)
+    if (!met && flavor.isThere) return false
+    if (!met) station.slot = 0
+    this.finish(station, !met)
     return true
   }
 
@@ -227,7 +231,7 @@ export class SelectOperation extends Operation<Result | undefined> {
     const flavor = station.channel.flavor as Rendezvous<unknown>
     const { slot } = station
     station.slot = 0
-    if (sends) flavor.handedOver(slot)
+    if (sends) flavor.release(slot)
     this.result = { key, value: sends ? undefined : flavor.read(slot) }
   }
 
@@ -243,10 +247,10 @@ export class SelectOperation extends Operation<Result | undefined> {
     for (let station = this.stations.pop(); station !== undefined; station = this.stations.pop()) {
       const { channel, link, slot } = station
       if (slot === 0) settle(agent, link)
-      else (channel.flavor as Rendezvous<unknown>).leave(agent, link, slot)
+      else (channel.flavor as Rendezvous<unknown>).leave(agent, link, channel.sends, slot)
+      set(agent.words, link + W_KEY, 0)
       set(agent.words, link + W_MAIN, link)
       agent.slab.release(link)
-      if (slot !== 0) (channel.flavor as Rendezvous<unknown>).discard(slot)
     }
   }
 }

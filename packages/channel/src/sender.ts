@@ -47,7 +47,7 @@ export class Sender<T> extends Endpoint<T> {
   send(value: T, options?: BlockingOptions): void {
     this.assertLive()
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
-    if (this.flavor.offer(value) === DONE) return
+    if (this.flavor.offer(value, true) === DONE) return
     if (options === undefined && mayRest() && this.flavor.offerSoon(value) === DONE) return
     block(this.flavor.sendOperation(Agent.of(this.region), value), options, 'sendAsync()')
   }
@@ -58,7 +58,7 @@ export class Sender<T> extends Endpoint<T> {
       // Where there is room, no waiter is needed.
       try {
         this.assertLive()
-        if (this.flavor.offer(value) === DONE) return Promise.resolve()
+        if (this.flavor.offer(value, true) === DONE) return Promise.resolve()
       } catch (error) {
         return Promise.reject(error as Error)
       }
@@ -73,7 +73,7 @@ export class Sender<T> extends Endpoint<T> {
   sendFiber(value: T, options?: WaitOptions): FiberOperation<void> {
     this.assertLive()
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
-    if (this.flavor.offer(value) === DONE) return new DoneFiber(undefined)
+    if (this.flavor.offer(value, true) === DONE) return new DoneFiber(undefined)
     return new FiberWait(this.flavor.sendOperation(Agent.of(this.region), value), options, 'sendFiber()')
   }
 
@@ -85,8 +85,10 @@ export class Sender<T> extends Endpoint<T> {
 
   /**
    * Sends all values of a list, in order; blocks the thread while the channel is full.
-   * @returns how many were sent: fewer than there are only when the channel was closed, the time was over or the signal fired after the first of them
-   * @throws as `send`, when none was sent; `ClosedError.value` is the list
+   * @returns how many were sent: fewer than there are only when the channel was closed, the time was over, the signal fired, or the region of an `unbounded`
+   * channel was full after the first of them
+   * @throws as `send`, when none was sent; `ClosedError.value` is the list. PartlySentError when a value is refused after others were sent: `sent` is how many,
+   * and so the index of that value
    */
   sendMany(values: ArrayLike<T>, options?: BlockingOptions): number {
     this.assertLive()

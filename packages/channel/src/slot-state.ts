@@ -6,9 +6,9 @@
  *   word               the position (slot, lap) is                      next
  *   FREE lap           not sent yet; whoever sends next claims it       SENDING
  *   SENDING lap owner  being written                                    FULL, or HOLE when nothing was written
- *   FULL lap           sent                                             TAKING; SENDING again when its sender takes it back
+ *   FULL lap           sent                                             TAKING
  *   HOLE lap           passed over by receivers                         TAKING
- *   END lap            closed: nothing comes from here on               (mpsc and broadcast only)
+ *   END lap            closed: nothing comes from here on               (not in spsc)
  *   TAKING lap owner   being read                                       FREE lap + 1; FREEING for codecs with memory outside the slot
  *   FREEING lap owner  read, its outside memory is being freed          FREE lap + 1
  *   RESERVING lap o.   the first of a range that is being written       FULL; FREE when nothing was written
@@ -85,6 +85,10 @@ export function isEnd(state: number): boolean {
 /** Whether it is the first of a range that is being written: nobody passes it. */
 export function isReserving(state: number): boolean {
   return isClaim(state) && phaseOfClaim(state) === RESERVING
+}
+/** Whether senders at the same lap have left it behind: claimed, or further. */
+export function isPassedBySenders(state: number): boolean {
+  return !isFree(state) && !isReserving(state) && !isEnd(state)
 }
 /** Whether a receiver has it for itself: others pass it. */
 export function isTaken(state: number): boolean {

@@ -22,6 +22,8 @@
  *               states behind a slot that is still FREE, or still FULL, are put back by the next.
  *            P5 What a message has outside its slot belongs to the slot at every instant (N5 of ring.ts). What a dead sender had begun to write is in the
  *               free slot at its position, or in the HOLE that this became: the next sender, or whoever disposes of the channel, recovers it.
+ *            P6 Each end is in one call at a time (P2): a codec that runs inside of one, and calls the same end, is refused. `busy` says so; scalar codecs
+ *               call nothing.
  * Pairs      FULL's compare-exchange with the receiver's load of it, or of a later one (P2); FREE's store with the sender's load likewise.
  * Progress   Wait-free. A sender that dies while it writes has sent nothing; a message whose receiver dies while it reads is received by
  *            the next one, unless it was being freed.
@@ -30,10 +32,12 @@ import { type Codec, InvalidArgumentError, type Region } from '@heddle/atomics'
 import { isOwnerAlive, recover } from '@heddle/atomics/internal'
 import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
+import { beginWork, type End, endWork, isAtWork } from './at-work.js'
 import { Bulk } from './bulk.js'
+import { ReentrantError } from './errors.js'
 import { type BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
 import { HEAD, LOST, RECEIVER_EPOCH, RECEIVER_OWNER, SENDER_EPOCH, SENDER_OWNER, TAIL } from './layout.js'
-import { Cursor, Ring } from './ring.js'
+import { Cursor, HINT_EVERY, Ring } from './ring.js'
 import { fillStates, longestRange } from './ring-range.js'
 import { claimed, free, FREEING, full, hole, inner, isClaim, isFree, isHole, vacant } from './slot-state.js'
 import { EMPTY } from './symbols.js'
@@ -41,16 +45,31 @@ import { EMPTY } from './symbols.js'
 /** How far a look goes, in slots. */
 const LOOK_AHEAD = 16
 
+/** P6 */
+function refuse(verb: string): never {
+  throw new ReentrantError(`a codec may not ${verb} at the spsc channel for whose ${verb} it is at work: use another channel, or mpsc()`)
+}
+
 /** One agent's position, and for how many slots from there it knows that they are its own. */
-class OwnCursor extends Cursor {
+class OwnCursor extends Cursor implements End {
   sure = 0
+  /** A codec is at work for a call of this end (P6). */
+  busy = false
   /** The end's epoch when this took it over. */
   epoch = -1
+  constructor(
+    agent: Agent,
+    readonly words: Int32Array,
+    /** Index of the word that names the end's owner. */
+    readonly owner: number,
+  ) {
+    super(agent)
+  }
 }
 
 export class SpscRing<T> extends Ring<T> {
-  private readonly sending = agentLocal(() => new OwnCursor(Agent.of(this.region)))
-  private readonly receiving = agentLocal(() => new OwnCursor(Agent.of(this.region)))
+  private readonly sending = agentLocal(() => new OwnCursor(Agent.of(this.region), this.words, this.base + SENDER_OWNER))
+  private readonly receiving = agentLocal(() => new OwnCursor(Agent.of(this.region), this.words, this.base + RECEIVER_OWNER))
   private readonly bulk: Bulk<T> | undefined
   private readonly longest: number
 
@@ -63,38 +82,35 @@ export class SpscRing<T> extends Ring<T> {
   override push(value: T): number {
     const { words, codec } = this
     const cursor = this.sender()
+    if (cursor.busy) refuse('send')
     if (cursor.sure === 0 && !this.lookAhead(cursor, free, vacant)) return NOTHING
     const { index, lap } = cursor
-    codec.write(this.region, this.slotsAt + index * this.stride, value)
+    // Before the message is published: after that the channel may be gone (C4 of flavor.ts).
+    if ((index & (HINT_EVERY - 1)) === 0) this.tell(cursor, this.base + TAIL)
+    if (this.bulk === undefined) this.writeBusy(cursor, value)
+    else codec.write(this.region, this.slotsAt + index * this.stride, value)
     const before = peek(words, this.states + index)
     if (!isFree(before) || compareExchange(words, this.states + index, before, full(lap)) !== before) {
       if (!codec.fixed) codec.free?.(this.region, this.slotsAt + index * this.stride)
       return NOTHING
     }
-    cursor.sure--
-    this.advance(cursor, this.base + TAIL)
+    this.moveOn(cursor, 1)
     return DONE
   }
 
   override pop(): T | typeof EMPTY | typeof BUSY {
     const { words, codec, region } = this
     const cursor = this.receiver()
+    if (cursor.busy) refuse('receive')
     if (cursor.sure === 0 && !this.lookAhead(cursor, full, inner)) return EMPTY
     const state = this.states + cursor.index
     const at = this.slotsAt + cursor.index * this.stride
     const { lap } = cursor
-    const next = free((lap + 1) & this.lapMask)
     cursor.sure--
     this.advance(cursor, this.base + HEAD)
-    let value: T
-    try {
-      value = codec.read(region, at)
-    } catch (error) {
-      this.giveUp(state, at, lap, cursor.agent.tag)
-      throw error
-    }
-    if (codec.fixed) store(words, state, next)
-    else this.giveUp(state, at, lap, cursor.agent.tag)
+    if (this.bulk === undefined) return this.readBusy(cursor, state, at, lap)
+    const value = codec.read(region, at)
+    store(words, state, free((lap + 1) & this.lapMask))
     return value
   }
 
@@ -103,14 +119,19 @@ export class SpscRing<T> extends Ring<T> {
     const { bulk, words } = this
     if (bulk === undefined) return 0
     const cursor = this.sender()
+    if (cursor.busy) refuse('send')
     const { index, lap } = cursor
     const count = this.sureOf(cursor, Math.min(values.length - from, this.longest, this.capacity - index), free, vacant)
     if (count < 2) return 0
+    this.tell(cursor, this.base + TAIL)
+    this.begin(cursor)
     try {
       bulk.write(this.slotsAt + index * this.stride, values, from, count)
     } catch {
       // One by one: those before the value that is refused are sent.
       return 0
+    } finally {
+      this.end(cursor)
     }
     const state = this.states + index
     const before = peek(words, state)
@@ -119,7 +140,7 @@ export class SpscRing<T> extends Ring<T> {
       fillStates(words, state + 1, count - 1, vacant(lap))
       return 0
     }
-    this.moveOn(cursor, this.base + TAIL, count)
+    this.moveOn(cursor, count)
     return count
   }
 
@@ -130,12 +151,13 @@ export class SpscRing<T> extends Ring<T> {
     const { index, lap } = cursor
     const count = this.sureOf(cursor, Math.min(max, this.longest, this.capacity - index), full, inner)
     if (count < 2) return 0
+    this.tell(cursor, this.base + HEAD)
     bulk.read(this.slotsAt + index * this.stride, into, to, count)
     const state = this.states + index
     const next = (lap + 1) & this.lapMask
     fillStates(words, state + 1, count - 1, vacant(next))
     store(words, state, free(next))
-    this.moveOn(cursor, this.base + HEAD, count)
+    this.moveOn(cursor, count)
     return count
   }
 
@@ -151,18 +173,19 @@ export class SpscRing<T> extends Ring<T> {
     return state === full(lap) || state === inner(lap) ? DONE : isClaim(state) ? UNDERWAY : NOTHING
   }
 
-  /** What is in the ring is received, or the compare-exchange of the push had failed (P3). */
-  override retract(): boolean {
-    return false
-  }
-
-  override seal(): boolean {
+  /** P3 */
+  override seal(): number {
     const { index, lap } = this.receiver()
     for (const before of [free(lap), vacant(lap)]) {
       const found = compareExchange(this.words, this.states + index, before, hole(lap))
-      if (found === before || found === hole(lap)) return true
+      if (found === before || found === hole(lap)) return DONE
     }
-    return false
+    return NOTHING
+  }
+
+  /** Who is in the middle of the one end is all that the other end could wait for. */
+  override isOwn(sends: boolean): boolean {
+    return isAtWork(this.words, this.base + (sends ? RECEIVER_OWNER : SENDER_OWNER))
   }
 
   override drop(): void {
@@ -203,14 +226,44 @@ export class SpscRing<T> extends Ring<T> {
     return Math.min(sure, most)
   }
 
-  private moveOn(cursor: OwnCursor, hint: number, count: number): void {
+  private moveOn(cursor: OwnCursor, count: number): void {
     cursor.sure -= count
     cursor.index += count
     if (cursor.index === this.capacity) {
       cursor.index = 0
       cursor.lap = (cursor.lap + 1) & this.lapMask
     }
-    this.tell(cursor, hint)
+  }
+
+  /** P6 */
+  private writeBusy(cursor: OwnCursor, value: T): void {
+    this.begin(cursor)
+    try {
+      this.codec.write(this.region, this.slotsAt + cursor.index * this.stride, value)
+    } finally {
+      this.end(cursor)
+    }
+  }
+
+  /** P6. The cursor has moved on. */
+  private readBusy(cursor: OwnCursor, state: number, at: number, lap: number): T {
+    this.begin(cursor)
+    try {
+      return this.codec.read(this.region, at)
+    } finally {
+      this.end(cursor)
+      this.giveUp(state, at, lap, cursor.agent.tag)
+    }
+  }
+
+  private begin(cursor: OwnCursor): void {
+    cursor.busy = true
+    beginWork(cursor)
+  }
+
+  private end(cursor: OwnCursor): void {
+    cursor.busy = false
+    endWork()
   }
 
   /** Frees the slot and what its value owns. */
@@ -224,22 +277,24 @@ export class SpscRing<T> extends Ring<T> {
 
   private sender(): OwnCursor {
     const cursor = this.sending.get()
-    if (peek(this.words, this.base + SENDER_EPOCH) !== cursor.epoch) this.takeOver(cursor, SENDER_OWNER, SENDER_EPOCH, TAIL)
+    if (peek(this.words, this.base + SENDER_EPOCH) !== cursor.epoch) this.takeOver(cursor, SENDER_EPOCH, TAIL)
     return cursor
   }
 
   private receiver(): OwnCursor {
     const cursor = this.receiving.get()
-    if (peek(this.words, this.base + RECEIVER_EPOCH) !== cursor.epoch) this.takeOver(cursor, RECEIVER_OWNER, RECEIVER_EPOCH, HEAD)
+    if (peek(this.words, this.base + RECEIVER_EPOCH) !== cursor.epoch) this.takeOver(cursor, RECEIVER_EPOCH, HEAD)
     return cursor
   }
 
   /** P1 */
-  private takeOver(cursor: OwnCursor, owner: number, epoch: number, end: number): void {
+  private takeOver(cursor: OwnCursor, epoch: number, end: typeof HEAD | typeof TAIL): void {
     const { words, base } = this
-    const { tag } = cursor.agent
-    const former = load(words, base + owner)
-    if (former !== tag && (isOwnerAlive(words, former) || compareExchange(words, base + owner, former, tag) !== former)) {
+    const { agent, owner } = cursor
+    const { tag } = agent
+    const former = load(words, owner)
+    if (former === tag && isAtWork(words, owner)) refuse(end === TAIL ? 'send' : 'receive')
+    if (former !== tag && (isOwnerAlive(words, former) || compareExchange(words, owner, former, tag) !== former)) {
       throw new InvalidArgumentError(
         `another agent ${end === TAIL ? 'sends to' : 'receives from'} this channel: spsc() is for one of each, channel() for many`,
       )
@@ -271,7 +326,7 @@ export class SpscRing<T> extends Ring<T> {
   }
 
   /** The former owner of the end may have died in the middle of a range, or the receiver while it freed the first message. */
-  private mend(end: number): void {
+  private mend(end: typeof HEAD | typeof TAIL): void {
     const { words } = this
     const { index, lap } = this.walked(end)
     if (end === TAIL) {

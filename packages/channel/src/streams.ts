@@ -50,6 +50,7 @@ interface Source<T> {
   recvAsync(options: { signal: AbortSignal }): Promise<T>
   close(reason?: unknown): void
   readonly isClosed: boolean
+  readonly isDisposed: boolean
 }
 interface Sink<T> {
   trySend(value: T): boolean
@@ -92,15 +93,25 @@ async function pullOne<T>(receiver: Source<T>, flavor: Flavor<T>, controller: Pu
     if (found === CLOSED) throw flavor.closed(undefined)
     if (found === EMPTY) await promise(() => new ReadableOperation(Agent.of(receiver.region), flavor as Buffered<unknown>), { signal })
     else if (controller.byobRequest === undefined || (found as Uint8Array).length > 0) {
-      if (!signal.aborted) controller.enqueue(found as T)
+      if (!signal.aborted) pass(flavor, found as T, controller)
       return
     }
     // A byte stream has no empty chunks.
   }
 }
 
-function isEnd(error: unknown, receiver: { readonly isClosed: boolean }): boolean {
-  return error instanceof ClosedError && receiver.isClosed
+/** Hands a chunk on; one that the stream does not take is received by the next. @throws TypeError */
+function pass<T>(flavor: Flavor<T>, chunk: T, controller: PullController<T>): void {
+  try {
+    controller.enqueue(chunk)
+  } catch (error) {
+    flavor.owe({ value: chunk })
+    throw error
+  }
+}
+
+function isEnd(error: unknown, receiver: { readonly isClosed: boolean; readonly isDisposed: boolean }): boolean {
+  return error instanceof ClosedError && (receiver.isDisposed || receiver.isClosed)
 }
 
 /** A stream that sends what is written to it. */

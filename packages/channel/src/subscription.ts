@@ -91,8 +91,6 @@ export function dropSubscriptions(region: Region, channelAt: number): void {
 /** Where one receiver object stands; each agent that uses it has its own. */
 export interface Standing {
   position: number
-  /** Missed since the last receive that said so. */
-  lag: number
   /** Missed so far, modulo 2^32. */
   missed: number
   /** Whether the block's position is this agent's to write (S2). */
@@ -101,7 +99,7 @@ export interface Standing {
 
 /** Places of one receiver object; `at` 0: a sender's, that receives nothing. */
 export class Standings {
-  private readonly local = agentLocal<Standing>(() => ({ position: this.begin(), lag: 0, missed: 0, isOwn: this.isOwn && this.isMine() }))
+  private readonly local = agentLocal<Standing>(() => ({ position: this.begin(), missed: 0, isOwn: this.isOwn && this.isMine() }))
   private readonly block: number
   private readonly maker: number
 

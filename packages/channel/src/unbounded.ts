@@ -7,9 +7,10 @@
  *            for each agent of the region, the first block, and the codec's kind.
  *            A block: +0 next · +4 lap · +8 next in the free list · +12 number in the list · +16 state words · slots, each the codec's, rounded up to its alignment
  *   state (of lap l)    the slot is                     next
- *   FREE l              not sent yet                    SENDING
+ *   FREE l              not sent yet                    SENDING; END
  *   SENDING l owner     being written                   FULL, or HOLE when nothing was written; FREEING when its owner is dead
- *   FULL l              sent                            TAKING; SENDING again when its sender takes it back
+ *   FULL l              sent                            TAKING
+ *   END l               closed: nothing comes from here on
  *   HOLE l              passed over by receivers        FREE l + 1
  *   TAKING l owner      being read                      FREE l + 1; FREEING first for codecs with memory outside the slot, and when its owner is dead
  *   FREE l + 1          done, ready for the block's next lap
@@ -29,6 +30,8 @@
  *            U6 What a message has outside its slot belongs to the slot at every instant (N5 of ring.ts).
  *            U7 A block that is not linked yet, or no more, is named by U_SPARE, from before it is allocated until it is free (allocator.ts, I3, of
  *               atomics), and only while the lock is held: `mend` frees what it finds there.
+ *            U8 Who finds the closed channel empty makes that final, as N6 of ring.ts: END in the slot where it stands, in place of FREE; behind the last
+ *               slot of the last block U_END, under the lock: then no block is linked any more.
  * Pairs      FULL's store with TAKING's compare-exchange (the message); FREE's with SENDING's (the slot, lap after lap).
  * Progress   As ring.ts; once in a block's slots each end takes the lock. What died holding it is made up for by the next to take it.
  * Cost       A compare-exchange, a store and one plain load for each end; a block has 4 to 64 slots. Up to KEEP empty blocks stay for reuse.
@@ -41,9 +44,9 @@ import { add, agentLocal, compareExchange, get, load, peek, set, store } from '@
 import { Agent, lockQueue, unlockQueue } from '@heddle/park/internal'
 import type { Buffer } from './buffered.js'
 import { UnboundedFullError } from './errors.js'
-import { BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
+import { BUSY, DONE, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { HEAD, HEAD_BYTES, LOST, SEND_QUEUE, TAIL } from './layout.js'
-import { claimed, free, FREEING, full, hole, isClaim, LAP_BITS, phaseOfClaim, SENDING, tagOf, TAKING } from './slot-state.js'
+import { claimed, end, free, FREEING, full, hole, isClaim, LAP_BITS, phaseOfClaim, SENDING, tagOf, TAKING } from './slot-state.js'
 import { EMPTY } from './symbols.js'
 
 /** Words of the list, from the channel's start. */
@@ -53,6 +56,8 @@ const U_FREE = U_FIRST + 1
 const U_LAPS = U_FIRST + 2
 /** Byte offset of the block that is about to be linked, or freed (U7). */
 const U_SPARE = U_FIRST + 3
+/** 1: no block is linked any more (U8). */
+const U_END = U_FIRST + 4
 const PINS = U_FIRST + 16
 
 /** Words of a block. */
@@ -81,10 +86,6 @@ class ListCursor {
   index = 0
   /** Word index of the pin. */
   readonly pin: number
-  /** What was pushed last: the slot's state word, its lap and its data. */
-  lastState = 0
-  lastLap = 0
-  lastAt = 0
   constructor(
     readonly agent: Agent,
     pins: number,
@@ -150,7 +151,7 @@ export class List<T> implements Buffer<T> {
     this.lock = base + SEND_QUEUE
   }
 
-  /** Sends. @returns DONE. @throws UnboundedFullError, and what the codec throws: then it leaves a hole */
+  /** Sends. @returns DONE or SPENT. @throws UnboundedFullError, and what the codec throws: then it leaves a hole */
   push(value: T): number {
     const { words, codec, region } = this
     const cursor = this.sending.get()
@@ -160,10 +161,12 @@ export class List<T> implements Buffer<T> {
       if (cursor.index < this.slots) {
         const expected = free(cursor.lap)
         const mine = claimed(cursor.agent.tag, SENDING, cursor.lap)
-        if (compareExchange(words, cursor.words + B_STATES + cursor.index, expected, mine) === expected) break
+        const found = compareExchange(words, cursor.words + B_STATES + cursor.index, expected, mine)
+        if (found === expected) break
+        if (found === end(cursor.lap)) return SPENT
         if (this.isCurrent(cursor)) cursor.index++
         else this.follow(cursor)
-      } else this.nextToSend(cursor, value)
+      } else if (!this.nextToSend(cursor, value)) return SPENT
     }
     const { lap, index } = cursor
     const state = cursor.words + B_STATES + index
@@ -176,9 +179,6 @@ export class List<T> implements Buffer<T> {
       store(words, state, hole(lap))
       throw error instanceof RegionFullError ? new UnboundedFullError(value, this.length, error) : error
     }
-    cursor.lastState = state
-    cursor.lastLap = lap
-    cursor.lastAt = at
     store(words, state, full(lap))
     return DONE
   }
@@ -222,24 +222,37 @@ export class List<T> implements Buffer<T> {
       const state = load(words, cursor.words + B_STATES + cursor.index)
       if (state === full(cursor.lap)) return DONE
       if (!this.isCurrent(cursor)) this.follow(cursor)
-      else if (state === free(cursor.lap)) return NOTHING
+      else if (state === free(cursor.lap) || state === end(cursor.lap)) return NOTHING
       else if (state === hole(cursor.lap)) return DONE
       else if (isClaim(state) && phaseOfClaim(state) === SENDING) return isOwnerAlive(words, tagOf(state)) ? UNDERWAY : DONE
       else cursor.index++
     }
   }
 
-  retract(): boolean {
-    const { words, codec, region } = this
-    const { agent, lastState, lastLap, lastAt } = this.sending.get()
-    if (compareExchange(words, lastState, full(lastLap), claimed(agent.tag, SENDING, lastLap)) !== full(lastLap)) return false
-    if (!codec.fixed) codec.free?.(region, lastAt)
-    store(words, lastState, hole(lastLap))
-    return true
+  /** U8 */
+  seal(): number {
+    const { words, base } = this
+    const cursor = this.receiving.get()
+    if (peek(words, cursor.pin) !== cursor.block) this.follow(cursor)
+    if (cursor.index < this.slots) {
+      const found = compareExchange(words, cursor.words + B_STATES + cursor.index, free(cursor.lap), end(cursor.lap))
+      return found === free(cursor.lap) || found === end(cursor.lap) ? DONE : NOTHING
+    }
+    if (load(words, base + U_END) !== 0) return DONE
+    this.locked(cursor.agent, () => {
+      const isLast = load(words, base + TAIL) === cursor.block && this.isCurrent(cursor)
+      if (isLast && load(words, cursor.words + B_NEXT) === 0) store(words, base + U_END, 1)
+    })
+    return load(words, base + U_END) === 0 ? NOTHING : DONE
   }
 
-  seal(): boolean {
-    return true
+  /** No sender waits for room, and a receiver that stands at a message which this agent is writing waits for itself. */
+  isOwn(sends: boolean): boolean {
+    const { words } = this
+    const cursor = this.receiving.get()
+    if (sends || cursor.index >= this.slots || peek(words, cursor.pin) !== cursor.block) return false
+    const state = load(words, cursor.words + B_STATES + cursor.index)
+    return isClaim(state) && tagOf(state) === cursor.agent.tag
   }
 
   /** Messages in it, those being sent and received included. Exact while nobody does. */
@@ -295,7 +308,7 @@ export class List<T> implements Buffer<T> {
       const state = compareExchange(words, index, full(lap), claimed(tag, TAKING, lap))
       if (state === full(lap)) return DONE
       if (!this.isCurrent(cursor)) this.follow(cursor)
-      else if (state === free(lap)) return NOTHING
+      else if (state === free(lap) || state === end(lap)) return NOTHING
       else if (state === hole(lap)) this.pass(index, state, lap)
       else if (isClaim(state) && phaseOfClaim(state) === SENDING) {
         if (isOwnerAlive(words, tagOf(state))) return UNDERWAY
@@ -321,12 +334,12 @@ export class List<T> implements Buffer<T> {
   /** The cursor goes to the block where its end is now (U1), and pins it (U4). */
   private follow(cursor: ListCursor): void {
     const { words } = this
-    const end = this.base + cursor.end
+    const named = this.base + cursor.end
     for (;;) {
-      const block = load(words, end)
+      const block = load(words, named)
       store(words, cursor.pin, block)
       const lap = load(words, (block >> 2) + B_LAP)
-      if (load(words, end) !== block) continue
+      if (load(words, named) !== block) continue
       cursor.block = block
       cursor.words = block >> 2
       cursor.lap = lap
@@ -335,19 +348,22 @@ export class List<T> implements Buffer<T> {
     }
   }
 
-  /** All slots of the cursor's block were claimed: on to TAIL, after a new block was linked if it is the last. */
-  private nextToSend(cursor: ListCursor, value: T): void {
+  /** All slots of the cursor's block were claimed: on to TAIL, after a new block was linked if it is the last. @returns false at the end (U8) */
+  private nextToSend(cursor: ListCursor, value: T): boolean {
     const { words, base } = this
+    if (load(words, base + U_END) !== 0) return false
     if (load(words, base + TAIL) === cursor.block && this.isCurrent(cursor)) {
       try {
         this.locked(cursor.agent, () => {
-          if (load(words, base + TAIL) === cursor.block && this.isCurrent(cursor)) this.append(cursor.block)
+          const isLast = load(words, base + TAIL) === cursor.block && this.isCurrent(cursor)
+          if (isLast && load(words, base + U_END) === 0) this.append(cursor.block)
         })
       } catch (error) {
         throw error instanceof RegionFullError ? new UnboundedFullError(value, this.length, error) : error
       }
     }
     this.follow(cursor)
+    return true
   }
 
   /** The same for receivers. @returns false when there is no block after this one */
@@ -485,16 +501,14 @@ export class List<T> implements Buffer<T> {
   }
 
   /** Where one end is: the number of its block, and how many of its slots were claimed there. */
-  private walked(end: typeof HEAD | typeof TAIL): { block: number; slot: number } {
+  private walked(of: typeof HEAD | typeof TAIL): { block: number; slot: number } {
     const { words } = this
-    const cursor = end === HEAD ? this.receiving.get() : this.sending.get()
+    const cursor = of === HEAD ? this.receiving.get() : this.sending.get()
     this.follow(cursor)
     while (cursor.index < this.slots) {
       const state = load(words, cursor.words + B_STATES + cursor.index)
-      const isOpen =
-        end === TAIL
-          ? state === free(cursor.lap)
-          : state === full(cursor.lap) || state === free(cursor.lap) || (isClaim(state) && phaseOfClaim(state) === SENDING)
+      const isNext = state === free(cursor.lap) || state === end(cursor.lap)
+      const isOpen = isNext || (of === HEAD && (state === full(cursor.lap) || (isClaim(state) && phaseOfClaim(state) === SENDING)))
       if (isOpen || !this.isCurrent(cursor)) break
       cursor.index++
     }

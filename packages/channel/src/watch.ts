@@ -17,10 +17,11 @@
  *            A receiver that sleeps through an exact multiple of 2^31 values sees none of them.
  * Cost       A send: three compare-exchanges, a store for each word of the codec's size; a receive two loads, and one for each word.
  */
-import type { Codec, Region } from '@heddle/atomics'
-import { isOwnerAlive, Staging } from '@heddle/atomics/internal'
+import { Backoff, type Codec, type Region } from '@heddle/atomics'
+import { isOwnerAlive } from '@heddle/atomics/internal'
 import { compareExchange, load, set, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
+import { beginDraft, endDraft } from './draft.js'
 import type { SharedBuffer } from './fan-out.js'
 import { DONE, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { CLOSED_BIT, HEAD_BYTES, SIGNALS, TAIL } from './layout.js'
@@ -33,8 +34,6 @@ const ONE_VALUE = 2
 export const FIRST_VERSION = ONE_VALUE
 const WRITER = HEAD_BYTES >> 2
 const SLOTS_AT = HEAD_BYTES + 8
-
-const staging = /* @__PURE__ */ new Staging()
 
 function slotBytes(codec: Codec<unknown>): number {
   return (codec.bytes + 7) & -8
@@ -87,10 +86,19 @@ export class Latest<T> implements SharedBuffer<T> {
 
   /** @returns DONE, UNDERWAY while another sender writes, or SPENT. When the codec throws nothing has changed. */
   push(value: T): number {
-    const { words, region, codec, version, writer } = this
+    const { region, codec } = this
     const { tag } = Agent.of(region)
-    const draft = staging.of(region, codec.bytes)
-    codec.write(draft.region, 0, value)
+    const draft = beginDraft(region, codec.bytes)
+    try {
+      codec.write(draft.region, 0, value)
+      return this.publish(draft.words, tag)
+    } finally {
+      endDraft()
+    }
+  }
+
+  private publish(value: Int32Array<ArrayBuffer>, tag: number): number {
+    const { words, version, writer } = this
     for (;;) {
       const holder = compareExchange(words, writer, 0, tag)
       if (holder === 0) break
@@ -103,8 +111,8 @@ export class Latest<T> implements SharedBuffer<T> {
     let published = false
     if ((before & SEALED_BIT) === 0) {
       const slot = this.slotOf(next)
-      const count = (codec.bytes + 3) >> 2
-      for (let i = 0; i < count; i++) store(words, slot + i, draft.words[i]!)
+      const count = (this.codec.bytes + 3) >> 2
+      for (let i = 0; i < count; i++) store(words, slot + i, value[i]!)
       published = compareExchange(words, version, before, next) === before
     }
     // Not a plain store: one that was declared dead while it wrote doesn't free the word of who took it over.
@@ -114,7 +122,7 @@ export class Latest<T> implements SharedBuffer<T> {
 
   /** The value, if it is newer than what this receiver has seen. */
   pop(): T | typeof EMPTY {
-    return this.isNewer() ? this.codec.read(this.copy(true), 0) : EMPTY
+    return this.isNewer() ? this.readCopy(true) : EMPTY
   }
 
   /** As `pop`, without the value. @returns whether there is a newer one */
@@ -139,7 +147,7 @@ export class Latest<T> implements SharedBuffer<T> {
 
   /** The value, seen or not; the receiver stays where it is. */
   read(): T {
-    return this.codec.read(this.copy(false), 0)
+    return this.readCopy(false)
   }
 
   canPush(): boolean {
@@ -151,33 +159,46 @@ export class Latest<T> implements SharedBuffer<T> {
     return this.now === this.position ? NOTHING : DONE
   }
 
-  /** F3 of fan-out.ts */
-  retract(): boolean {
+  /** A closed channel is found without a newer value only when it is sealed. */
+  seal(): number {
+    return DONE
+  }
+
+  isOwn(): boolean {
     return false
   }
 
-  /** A closed channel is found without a newer value only when it is sealed. */
-  seal(): boolean {
-    return true
+  /** Who published a value still has to give the writer's word back: that memory is not used for anything else before (C4 of flavor.ts). */
+  drop(): void {
+    const { words, writer } = this
+    const { tag } = Agent.of(this.region)
+    const backoff = new Backoff()
+    for (let holder = load(words, writer); holder !== 0 && holder !== tag && isOwnerAlive(words, holder); holder = load(words, writer))
+      backoff.snooze()
   }
 
-  drop(): void {}
+  private readCopy(sees: boolean): T {
+    const { codec, region } = this
+    const draft = beginDraft(region, codec.bytes)
+    try {
+      this.copy(draft.words, sees)
+      return codec.read(draft.region, 0)
+    } finally {
+      endDraft()
+    }
+  }
 
-  /** Nobody lags: only the latest value counts. */
-  postpone(): void {}
-
-  /** A whole copy in private memory (A2), which the receiver has then seen or not. */
-  private copy(sees: boolean): Region {
+  /** Makes a whole copy in private memory (A2), which the receiver has then seen or not. */
+  private copy(to: Int32Array<ArrayBuffer>, sees: boolean): void {
     const { words, version, codec } = this
-    const draft = staging.of(this.region, codec.bytes)
     const size = (codec.bytes + 3) >> 2
     for (;;) {
       const count = load(words, version) & ~SEALED_BIT
       const slot = this.slotOf(count)
-      for (let i = 0; i < size; i++) draft.words[i] = load(words, slot + i)
+      for (let i = 0; i < size; i++) to[i] = load(words, slot + i)
       if ((load(words, version) & ~SEALED_BIT) !== count) continue
       if (sees) this.standings.moveTo(this.standings.get(), count)
-      return draft.region
+      return
     }
   }
 
@@ -216,12 +237,11 @@ export class Changes implements SharedBuffer<void> {
   look(): number {
     return this.latest.look()
   }
-  retract(): boolean {
+  seal(): number {
+    return DONE
+  }
+  isOwn(): boolean {
     return false
   }
-  seal(): boolean {
-    return true
-  }
   drop(): void {}
-  postpone(): void {}
 }

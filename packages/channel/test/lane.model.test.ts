@@ -1,5 +1,5 @@
 /** The lane of a channel that keeps nothing: what a sender gives to a receiver that spins, by every road out of it. */
-import { i32 } from '@heddle/atomics'
+import { type Codec, i32 } from '@heddle/atomics'
 import { model, type ModelOptions } from '@heddle/model'
 import { Agent, reap } from '@heddle/park/internal'
 import { expect, test } from 'vitest'
@@ -58,6 +58,29 @@ test('two receivers spin, one is in the lane: both are served', () => {
       }
     },
     { preemptions: full ? 1 : 0 },
+  )
+})
+
+test('a codec that sends while its own message is on the way holds nobody up', () => {
+  run(
+    'recv ×2 | send, whose codec sends',
+    ({ region, spawn }) => {
+      const codec: Codec<number> = {
+        ...i32,
+        kind: 'test.sending',
+        write(to, at, value) {
+          if (value === 1) tx.send(2)
+          i32.write(to, at, value)
+        },
+      }
+      const [tx, rx] = channel({ capacity: 0, codec, region })
+      const receiver = spawn(() => [rx.recv(), rx.recv()], ready(region))
+      spawn(() => tx.send(1), ready(region))
+      return () => {
+        expect(receiver.result).toEqual([2, 1])
+      }
+    },
+    { preemptions: full ? 2 : 1 },
   )
 })
 

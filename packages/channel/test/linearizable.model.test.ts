@@ -2,11 +2,26 @@
  * Linearizable, within bounds: the history of the calls of every execution is compared with a sequential channel of the same flavour (Wing & Gong, Lowe).
  * Sends and receives that wait are compared, and `close`; a `tryRecv` may say EMPTY of a message that stands behind one that is under way.
  */
-import { array, type Codec, i32, type Region } from '@heddle/atomics'
+import { array, type Codec, i32, type Region, registerCodec } from '@heddle/atomics'
 import { check, model, type ModelOptions } from '@heddle/model'
 import { Agent } from '@heddle/park/internal'
 import { expect, test } from 'vitest'
-import { broadcast, channel, ClosedError, LaggedError, mpsc, oneshot, type Receiver, type Sender, spsc, unbounded, watch } from '../src/index.js'
+import {
+  broadcast,
+  channel,
+  ClosedError,
+  LaggedError,
+  mpsc,
+  oneshot,
+  type Receiver,
+  Receiver as Receivers,
+  type Sender,
+  spsc,
+  unbounded,
+  watch,
+} from '../src/index.js'
+import { reopen } from '../src/internal.js'
+import { wide } from './support/wide.js'
 
 const full = process.env['HEDDLE_MODEL_FULL'] === '1'
 
@@ -36,10 +51,10 @@ function told<T>(act: () => T): T | string {
 }
 
 /** A channel in one thread. What would have to wait answers with what no call gives: it can't have been its turn. */
-function queue(capacity: number, first = false) {
+function queue(capacity: number, first = false, before = 0) {
   return () => {
     const self = {
-      kept: [] as number[],
+      kept: Array.from({ length: before }, () => 0),
       closed: false,
       send: (value: number) => {
         if (self.closed) return 'closed'
@@ -127,6 +142,109 @@ for (const [name, { make, keeps, senders, receivers }] of Object.entries(flavors
     )
   })
 }
+
+const sealed: Record<string, Case & { before?: number }> = {
+  'channel of 1': flavors['channel of 1']!,
+  'channel of 2, 1 in it': { ...flavors['channel of 2']!, before: 1 },
+  unbounded: flavors['unbounded']!,
+  'unbounded, at the end of a block': { make: blockLeft, keeps: Infinity },
+  oneshot: { make: oneshot, keeps: 1 },
+}
+
+/** An unbounded channel whose first block of four was sent and received. */
+function blockLeft({ region }: { region: Region }): [Sender<number>, Receiver<number>] {
+  const [tx, rx] = unbounded({ codec: wide, region })
+  for (let i = 0; i < 4; i++) {
+    tx.send(i)
+    rx.recv()
+  }
+  return [tx, rx]
+}
+
+for (const [name, { make, keeps, before = 0 }] of Object.entries(sealed)) {
+  test(`${name}: once a receiver was told that it is closed, another one gets nothing`, () => {
+    run(
+      `${name}: send | close, recv until closed, recv by another: linearizable`,
+      ({ region, spawn, linearize }) => {
+        const [tx, rx] = make({ codec: i32, region })
+        for (let i = 0; i < before; i++) tx.send(0)
+        // Once for each agent.
+        if (name.startsWith('unbounded,')) registerCodec(wide)
+        const other = Receivers.at<number>(region, rx.at)
+        const ends = linearize(queue(keeps, name === 'oneshot', before), {
+          ...calls(tx, rx),
+          recv: (by: number) => told(() => (by === 0 ? rx : other).recv()),
+        })
+        spawn(() => ends.send(1), ready(region))
+        spawn(() => {
+          ends.close()
+          while (ends.recv(0) !== 'closed');
+          ends.recv(1)
+        }, ready(region))
+      },
+      // Out of the send, into it, and out of it once more.
+      { preemptions: full ? 4 : 3 },
+    )
+  })
+
+  test(`${name}: two receivers that are told`, () => {
+    run(
+      `${name}: send | close, recv until closed | recv: linearizable`,
+      ({ region, spawn, linearize }) => {
+        const [tx, rx] = make({ codec: i32, region })
+        for (let i = 0; i < before; i++) tx.send(0)
+        const ends = linearize(queue(keeps, name === 'oneshot', before), calls(tx, rx))
+        spawn(() => ends.send(1), ready(region))
+        spawn(() => {
+          ends.close()
+          while (ends.recv() !== 'closed');
+        }, ready(region))
+        spawn(() => ends.recv(), ready(region))
+      },
+      { preemptions: full ? 2 : 1 },
+    )
+  })
+}
+
+test('channel of 1: the end waits for another receiver that is in the middle of the last message', () => {
+  run(
+    'channel of 1, 1 in it: recv | close, recv: linearizable',
+    ({ region, spawn, linearize }) => {
+      const [tx, rx] = channel({ capacity: 1, codec: i32, region })
+      tx.send(0)
+      const ends = linearize(queue(1, false, 1), calls(tx, rx))
+      spawn(() => ends.recv(), ready(region))
+      spawn(() => {
+        ends.close()
+        ends.recv()
+      }, ready(region))
+    },
+    { preemptions: full ? 4 : 3 },
+  )
+})
+
+test('a channel that is opened again keeps nothing of its end', () => {
+  run(
+    'close, reopen, send | tryRecv ×2',
+    ({ region, spawn }) => {
+      const [tx, rx] = channel({ capacity: 1, codec: i32, region })
+      const sender = spawn(() => {
+        tx.close()
+        reopen(tx)
+        return told(() => tx.trySend(1))
+      }, ready(region))
+      const receiver = spawn(() => [rx.tryRecv(), rx.tryRecv()].filter((found) => typeof found === 'number'), ready(region))
+      return () => {
+        // A receiver that is late may have refused it, but it is open after that.
+        const rest = sender.result === true ? rx.tryRecv() : (tx.send(1), rx.tryRecv())
+        expect([...receiver.result, ...(typeof rest === 'number' ? [rest] : [])]).toEqual([1])
+        tx.send(2)
+        expect(rx.recv()).toBe(2)
+      }
+    },
+    { preemptions: full ? 3 : 2 },
+  )
+})
 
 test('oneshot: two senders, two receivers', () => {
   run(
