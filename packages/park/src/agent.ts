@@ -24,7 +24,7 @@ import { drainReady, isReady } from './ready.js'
 import { claim } from './record.js'
 import { Slab } from './slab.js'
 import { SpinBudget } from './spin.js'
-import { type Timer, TimerWheel } from './timer-wheel.js'
+import { type Due, type Timer, TimerWheel } from './timer-wheel.js'
 
 /** What is told when its record may have been claimed. */
 export interface Resumable {
@@ -34,6 +34,12 @@ export interface Resumable {
   yieldClaim?(): boolean
   /** The agent was declared dead: ends with `error`, and writes nothing to shared memory. */
   shutDown?(error: ShutdownError): void
+}
+
+/** A wait that is told when its time is over. A fiber's sleep has no record: only this tells it. */
+export interface Sleeper extends Due {
+  /** As in `Resumable`. */
+  shutDown(error: ShutdownError): void
 }
 
 /** How long the poll of an engine without `waitAsync` waits between two looks, in ms: doubled from the first to the last while nothing comes. */
@@ -84,7 +90,7 @@ export class Agent {
   /** Records whose claim was declined while the thread blocks. */
   private readonly declined: number[] = []
   private interest = 0
-  /** Those of them that are fibers. */
+  /** Those of them that are fibers, and the fibers that sleep. */
   private fibers = 0
   /** Waits that keep the process alive. */
   private held = 0
@@ -144,13 +150,13 @@ export class Agent {
     this.waiting[get(this.words, r + W_NUMBER)] = resumable
     // Also where the engine does not keep a pending waitAsync: whoever awaits is reached from here only.
     if (this.interest++ === 0) holdRegion(this.region, true)
-    if (this.isOfFiber(r) && this.fibers++ === 0) awaited.get().add(this)
+    if (this.isOfFiber(r)) this.addFiber()
     this.arm()
   }
 
   unregister(r: number): void {
     this.waiting[get(this.words, r + W_NUMBER)] = undefined
-    if (this.isOfFiber(r) && --this.fibers === 0) awaited.get().delete(this)
+    if (this.isOfFiber(r)) this.removeFiber()
     if (--this.interest > 0) return
     holdRegion(this.region, false)
     if (this.line !== undefined) this.line.agent = undefined
@@ -171,6 +177,24 @@ export class Agent {
     })
   }
 
+  /** A fiber sleeps until `deadline`. Whoever runs or cancels the timer calls `endSleep`. */
+  beginSleep(deadline: number, sleeper: Sleeper): Timer {
+    this.addFiber()
+    return this.after(deadline, sleeper)
+  }
+
+  endSleep(): void {
+    this.removeFiber()
+  }
+
+  private addFiber(): void {
+    if (this.fibers++ === 0) awaited.get().add(this)
+  }
+
+  private removeFiber(): void {
+    if (--this.fibers === 0) awaited.get().delete(this)
+  }
+
   private isOfFiber(r: number): boolean {
     return (get(this.words, r + W_KIND) & KIND_MASK) === KIND_FIBER
   }
@@ -181,9 +205,9 @@ export class Agent {
     this.queueTurn()
   }
 
-  /** Runs `callback` when `deadline` (ms, as `now()`) has passed, on this agent. */
-  after(deadline: number, callback: () => void): Timer {
-    const timer = this.wheel.insert(deadline, callback)
+  /** Runs `callback`, or its `due`, when `deadline` (ms, as `now()`) has passed, on this agent. */
+  after(deadline: number, callback: (() => void) | Sleeper): Timer {
+    const timer = this.wheel.add(deadline, callback)
     if (deadline < this.hostTimerAt) this.setHostTimer()
     return timer
   }
@@ -276,8 +300,8 @@ export class Agent {
    */
   assertAlive(): void {
     if (this.isAlive()) return
-    // The promises that wait are told on the event loop.
-    if (this.interest > 0) this.queueTurn()
+    // The promises and fibers that wait are told on the event loop.
+    if (this.interest > 0 || this.fibers > 0) this.queueTurn()
     throw this.shutdownError()
   }
 
@@ -298,6 +322,8 @@ export class Agent {
     this.hostTimer = undefined
     const error = this.shutdownError()
     for (const one of [...this.waiting]) one?.shutDown?.(error)
+    // What `after` has put there; those that have a record as well were told above.
+    for (const target of [...this.ownWheel.targets(), ...(this.isSimulated ? this.wheel.targets() : [])]) (target as Sleeper).shutDown(error)
   }
 
   private collect(): void {

@@ -21,7 +21,7 @@
 import { InvalidArgumentError } from '@heddle/atomics'
 import { canBlock, H_DEATHS } from '@heddle/atomics/internal'
 import { effect, get, load, now, set, store, wait } from '@heddle/atomics/ops'
-import type { Agent, Resumable } from './agent.js'
+import type { Agent, Resumable, Sleeper } from './agent.js'
 import { BlockingNotAllowedError, type ShutdownError, TimeoutError } from './errors.js'
 import {
   CANCELLED,
@@ -46,12 +46,52 @@ import { cancelTimer, type Timer } from './timer-wheel.js'
 import { deliver } from './wake.js'
 import { BLOCKED, runningFiber, type Waker } from './waker.js'
 
-/** One operation that may have to wait. Made for one use. */
-export abstract class Operation<T> {
+/** What ends a wait early; most waits have none. */
+class Limits {
+  timer: Timer | undefined = undefined
+  onAbort: (() => void) | undefined = undefined
+  constructor(
+    readonly signal: AbortSignal | CancelSignal | undefined,
+    /** What stands for its record in a token's queue; 0 for none. */
+    readonly link: number,
+  ) {}
+}
+
+// An operation's `progress`, where its agent does not block.
+/** A fiber's: it has begun. */
+const BEGUN = 1
+/** `audience` is a `Settle`, and no waker. */
+const CALLS_BACK = 2
+/** It keeps the process alive. */
+const HELD = 4
+/** It has ended, one way or the other. */
+const SETTLED = 8
+/** With an error of the operation's own. */
+const OWN_FAILURE = 16
+/** A fiber's: it ended with a value; with an error. */
+const DONE = 32
+const FAILED = 64
+
+/** What a wait yields: one object for all, to which nobody writes. */
+export const BLOCKED_RESULT: IteratorYieldResult<typeof BLOCKED> = { done: false, value: BLOCKED }
+
+/**
+ * One operation that may have to wait. Made for one use.
+ *
+ * It is itself what a fiber iterates and what its agent tells: a hundred thousand fibers may be parked, and objects of their own for that
+ * would be 56 bytes each.
+ */
+export abstract class Operation<T> implements Resumable, Sleeper, FiberOperation<T>, Iterator<typeof BLOCKED, T, unknown> {
   /** Word index of its record, while it is driven. */
   record = 0
   /** What it gave, once it is done. */
   result!: T
+  /** @internal Bits, see above. */
+  progress = 0
+  /** @internal None: it only ends by being woken. In a fiber's that has not begun: its options. */
+  limits: Limits | WaitOptions | undefined = undefined
+  /** @internal Whom to tell. In a fiber: the verb until it has begun, the waker while it waits, then the value or the error. */
+  audience: unknown = undefined
   constructor(readonly agent: Agent) {}
 
   /** Tries to finish, or enqueues `record`. @returns whether it is done */
@@ -71,6 +111,43 @@ export abstract class Operation<T> {
   timedOut?(): boolean
   /** The thread is about to block: offers a claim that this can't use meanwhile to another waiter. True: it waits again and is to look again after. */
   yieldClaim?(): boolean
+
+  /** Part of `Resumable`: the record may have been claimed. */
+  ready(): void {
+    look(this)
+  }
+
+  /** Part of `Resumable` and `Sleeper`. */
+  shutDown(error: ShutdownError): void {
+    if ((this.progress & SETTLED) === 0) fail(this, error)
+  }
+
+  /** Part of `Sleeper`: its time is over. */
+  due(): void {
+    giveUp(this, new TimeoutError(), false)
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  next(): IteratorResult<typeof BLOCKED, T> {
+    if ((this.progress & BEGUN) === 0) beginInFiber(this)
+    if ((this.progress & (DONE | FAILED)) === 0) return BLOCKED_RESULT
+    if ((this.progress & FAILED) !== 0) throw this.audience
+    return { done: true, value: this.audience as T }
+  }
+
+  /** The fiber was cancelled: its wait ends without consuming anything. */
+  throw(error: unknown): never {
+    endInFiber(this, error)
+    throw error
+  }
+
+  return(value?: unknown): IteratorReturnResult<T> {
+    endInFiber(this, undefined)
+    return { done: true, value: value as T }
+  }
 }
 
 /** Begins an operation; it may have decided to wait for what an agent that died meanwhile had done already (O4). */
@@ -211,177 +288,182 @@ export interface Settle<T> {
   failed(error: unknown): void
 }
 
-/** An operation under way whose agent does not block: the record's bit, the timer and the signal all end up here. */
-export class Pending<T> implements Resumable {
-  private timer: Timer | undefined
-  private onAbort: (() => void) | undefined
-  private settled = false
-  private ownFailure = false
-
-  private constructor(
-    private readonly operation: Operation<T>,
-    private readonly signal: AbortSignal | CancelSignal | undefined,
-    private readonly settle: Settle<T>,
-    private readonly held: boolean,
-    /** What stands for its record in a token's queue; 0 for none. */
-    private readonly link: number,
-  ) {}
+/** An operation under way, driven by callbacks. */
+export class Pending<T> {
+  private constructor(private readonly operation: Operation<T>) {}
 
   /**
    * Starts an operation. `settle` is called from here when it is done at once, else from the agent's turn.
    * @param held whether the wait keeps the process alive
    */
   static start<T>(operation: Operation<T>, kind: number, options: WaitOptions | undefined, held: boolean, settle: Settle<T>): Pending<T> {
-    const deadline = deadlineOf(options)
-    const signal = options?.signal
-    const { agent } = operation
-    const link = signal === undefined || isAbortSignal(signal) ? 0 : acquireLink(agent, signal)
-    const pending = new Pending(operation, signal, settle, held, link)
-    let waits = false
-    try {
-      operation.record = agent.acquire(kind)
-      waits = !begin(operation)
-    } finally {
-      // Also when it throws: nothing waits, and nobody knows of its records.
-      if (!waits) pending.giveBack()
-    }
-    if (!waits) {
-      settle.done(operation.result)
-      return pending
-    }
-    agent.register(operation.record, pending)
-    if (held) agent.hold()
-    pending.listen(deadline)
-    return pending
+    operation.progress = CALLS_BACK
+    operation.audience = settle
+    drive(operation, kind, options, held)
+    return new Pending(operation)
   }
 
   get isSettled(): boolean {
-    return this.settled
+    return (this.operation.progress & SETTLED) !== 0
   }
 
-  /** Whether it ended with an error of the operation's own, such as a poisoned lock: not its time, its signal or its caller. */
-  get hasFailed(): boolean {
-    return this.ownFailure
-  }
-
-  /** Part of `Resumable`: the record may have been claimed. */
+  /** As `Operation.ready`. */
   ready(): void {
-    if (this.settled) return
-    const { operation } = this
-    const state = load(operation.agent.words, operation.record + W_STATE)
-    const phase = phaseOf(state)
-    if (phase === CANCELLED) {
-      // Only a token cancels a record that its owner has not settled.
-      operation.abandon()
-      this.fail(this.signal!.reason)
-    } else if (!isClaimed(phase) || !this.attempt(state)) this.lookAtToken()
-  }
-
-  yieldClaim(): boolean {
-    return !this.settled && this.operation.yieldClaim?.() === true
-  }
-
-  shutDown(error: ShutdownError): void {
-    if (!this.settled) this.fail(error)
+    look(this.operation)
   }
 
   /** Ends the wait with `error`, unless it is done first: a time limit then counts as met, and an abort gives back what was got where that is possible. */
   giveUp(error: unknown, aborted: boolean): void {
-    const { operation } = this
-    const { words } = operation.agent
-    while (!this.settled) {
-      if (cancel(words, operation.record)) {
-        operation.abandon()
-        if (!aborted && operation.timedOut?.() === true) this.finish()
-        else this.fail(error)
-        return
-      }
-      const state = load(words, operation.record + W_STATE)
-      if (phaseOf(state) === CANCELLED) this.ready()
-      else if (!aborted || operation.undo === undefined) this.attempt(state)
-      else if (this.resumeOperation(state) && !this.settled) {
-        if (operation.undo()) this.fail(error)
-        else this.finish()
-      }
+    giveUp(this.operation, error, aborted)
+  }
+}
+
+/** Begins an operation whose record's bit, timer and signal then go on with it. */
+function drive<T>(operation: Operation<T>, kind: number, options: WaitOptions | undefined, held: boolean): void {
+  const deadline = deadlineOf(options)
+  const signal = options?.signal
+  const { agent } = operation
+  const link = signal === undefined || isAbortSignal(signal) ? 0 : acquireLink(agent, signal)
+  const limits = signal === undefined && deadline === Infinity ? undefined : new Limits(signal, link)
+  operation.limits = limits
+  let waits = false
+  try {
+    operation.record = agent.acquire(kind)
+    waits = !begin(operation)
+  } finally {
+    // Also when it throws: nothing waits, and nobody knows of its records.
+    if (!waits) giveBack(operation)
+  }
+  if (!waits) {
+    tell(operation, DONE, operation.result)
+    return
+  }
+  agent.register(operation.record, operation)
+  if (held) {
+    operation.progress |= HELD
+    agent.hold()
+  }
+  if (limits !== undefined) listen(operation, limits, deadline)
+}
+
+function listen<T>(operation: Operation<T>, limits: Limits, deadline: number): void {
+  const { agent } = operation
+  const { signal } = limits
+  if (signal !== undefined && 'expire' in signal && (signal.deadline ?? Infinity) < deadline)
+    limits.timer = agent.after(signal.deadline!, () => signal.expire!())
+  else if (deadline !== Infinity) limits.timer = agent.after(deadline, operation)
+  if (signal === undefined) return
+  if (isAbortSignal(signal)) {
+    const onAbort = (limits.onAbort = (): void => void giveUp(operation, signal.reason, true))
+    effect(() => signal.addEventListener('abort', onAbort, { once: true }))
+    if (signal.aborted) onAbort()
+  } else if (limits.link !== 0) {
+    linkToken(agent, signal, limits.link, operation.record)
+    lookAtToken(operation)
+  }
+}
+
+/** The record may have been claimed. */
+function look<T>(operation: Operation<T>): void {
+  if ((operation.progress & SETTLED) !== 0) return
+  const state = load(operation.agent.words, operation.record + W_STATE)
+  const phase = phaseOf(state)
+  if (phase === CANCELLED) {
+    // Only a token cancels a record that its owner has not settled.
+    operation.abandon()
+    fail(operation, (operation.limits as Limits).signal!.reason)
+  } else if (!isClaimed(phase) || !attempt(operation, state)) lookAtToken(operation)
+}
+
+/** After every entry into WAITING (O3). */
+function lookAtToken<T>(operation: Operation<T>): void {
+  const limits = operation.limits as Limits | undefined
+  if (limits === undefined || limits.link === 0 || (operation.progress & SETTLED) !== 0 || !(limits.signal as CancelSignal).isCancelled) return
+  if (phaseOf(load(operation.agent.words, operation.record + W_STATE)) === WAITING) giveUp(operation, (limits.signal as CancelSignal).reason, true)
+}
+
+/** See `Pending.giveUp`. */
+function giveUp<T>(operation: Operation<T>, error: unknown, aborted: boolean): void {
+  const { words } = operation.agent
+  while ((operation.progress & SETTLED) === 0) {
+    if (cancel(words, operation.record)) {
+      operation.abandon()
+      if (!aborted && operation.timedOut?.() === true) finish(operation)
+      else fail(operation, error)
+      return
+    }
+    const state = load(words, operation.record + W_STATE)
+    if (phaseOf(state) === CANCELLED) look(operation)
+    else if (!aborted || operation.undo === undefined) attempt(operation, state)
+    else if (resumeOrFail(operation, state) && (operation.progress & SETTLED) === 0) {
+      if (operation.undo()) fail(operation, error)
+      else finish(operation)
     }
   }
+}
 
-  private listen(deadline: number): void {
-    const { operation, signal } = this
-    const { agent } = operation
-    if (signal !== undefined && 'expire' in signal && (signal.deadline ?? Infinity) < deadline)
-      this.timer = agent.after(signal.deadline!, () => signal.expire!())
-    else if (deadline !== Infinity) this.timer = agent.after(deadline, () => this.expire())
-    if (signal === undefined) return
-    if (isAbortSignal(signal)) {
-      const onAbort = (this.onAbort = (): void => void this.giveUp(signal.reason, true))
-      effect(() => signal.addEventListener('abort', onAbort, { once: true }))
-      if (signal.aborted) onAbort()
-    } else if (this.link !== 0) {
-      linkToken(agent, signal, this.link, operation.record)
-      this.lookAtToken()
-    }
-  }
+function attempt<T>(operation: Operation<T>, state: number): boolean {
+  if (!resumeOrFail(operation, state)) return false
+  if ((operation.progress & SETTLED) === 0) finish(operation)
+  return true
+}
 
-  private expire(): void {
-    this.giveUp(new TimeoutError(), false)
-  }
-
-  /** After every entry into WAITING (O3). */
-  private lookAtToken(): void {
-    const { operation, signal } = this
-    if (this.link === 0 || this.settled || !(signal as CancelSignal).isCancelled) return
-    if (phaseOf(load(operation.agent.words, operation.record + W_STATE)) === WAITING) this.giveUp((signal as CancelSignal).reason, true)
-  }
-
-  private attempt(state: number): boolean {
-    if (!this.resumeOperation(state)) return false
-    if (!this.settled) this.finish()
+/** Whether the operation is over; one that throws is settled with its error. */
+function resumeOrFail<T>(operation: Operation<T>, state: number): boolean {
+  try {
+    return resume(operation, state)
+  } catch (error) {
+    operation.progress |= OWN_FAILURE
+    fail(operation, error)
     return true
   }
+}
 
-  /** Whether the operation is over; one that throws is settled with its error. */
-  private resumeOperation(state: number): boolean {
-    try {
-      return resume(this.operation, state)
-    } catch (error) {
-      this.ownFailure = true
-      this.fail(error)
-      return true
-    }
-  }
+function finish<T>(operation: Operation<T>): void {
+  const { result } = operation
+  end(operation)
+  tell(operation, DONE, result)
+}
 
-  private finish(): void {
-    const { result } = this.operation
-    this.end()
-    this.settle.done(result)
-  }
+function fail<T>(operation: Operation<T>, error: unknown): void {
+  end(operation)
+  tell(operation, FAILED, error)
+}
 
-  private fail(error: unknown): void {
-    this.end()
-    this.settle.failed(error)
-  }
+/** Once, after `giveBack`. */
+function tell<T>(operation: Operation<T>, outcome: number, what: unknown): void {
+  const { audience } = operation
+  operation.progress |= outcome
+  if ((operation.progress & CALLS_BACK) === 0) {
+    operation.audience = what
+    ;(audience as Waker | undefined)?.wake()
+  } else if (outcome === DONE) (audience as Settle<T>).done(what as T)
+  else (audience as Settle<T>).failed(what)
+}
 
-  private end(): void {
-    const { operation, signal, onAbort } = this
-    const { agent, record } = operation
-    if (this.timer !== undefined) cancelTimer(this.timer)
-    if (onAbort !== undefined) effect(() => (signal as AbortSignal).removeEventListener('abort', onAbort))
-    agent.unregister(record)
-    if (this.held) agent.unhold()
-    this.giveBack()
+function end<T>(operation: Operation<T>): void {
+  const { agent, record } = operation
+  const limits = operation.limits as Limits | undefined
+  if (limits !== undefined) {
+    const { timer, onAbort } = limits
+    if (timer !== undefined) cancelTimer(timer)
+    if (onAbort !== undefined) effect(() => (limits.signal as AbortSignal).removeEventListener('abort', onAbort))
   }
+  agent.unregister(record)
+  if ((operation.progress & HELD) !== 0) agent.unhold()
+  giveBack(operation)
+}
 
-  /** Its records are the agent's again, unless the agent was declared dead: then they are somebody else's. */
-  private giveBack(): void {
-    const { agent, record } = this.operation
-    this.settled = true
-    if (agent.isDead) return
-    if (this.link !== 0) dropLink(agent, this.link)
-    if (record === 0) return
-    settle(agent, record)
-    agent.slab.release(record)
-  }
+/** Its records are the agent's again, unless the agent was declared dead: then they are somebody else's. */
+function giveBack<T>(operation: Operation<T>): void {
+  const { agent, record } = operation
+  const link = (operation.limits as Limits | undefined)?.link ?? 0
+  operation.progress |= SETTLED
+  if (agent.isDead) return
+  if (link !== 0) dropLink(agent, link)
+  if (record === 0) return
+  settle(agent, record)
+  agent.slab.release(record)
 }
 
 /** Options of a promise wait. */
@@ -422,68 +504,47 @@ export class DoneFiber<T> implements FiberOperation<T>, Iterator<typeof BLOCKED,
   }
 }
 
-/** Runs an operation in a fiber: its own iterator, which yields BLOCKED until it is done. */
-export class FiberWait<T> implements FiberOperation<T>, Iterator<typeof BLOCKED, T, unknown>, Settle<T> {
-  private pending: Pending<T> | undefined
-  private outcome: 0 | 1 | 2 = 0
-  private value: T | undefined
-  private error: unknown
-  private waker: Waker | undefined
-
-  constructor(
-    private readonly operation: Operation<T>,
-    private readonly options: WaitOptions | undefined,
-    private readonly verb: string,
-  ) {}
-
-  [Symbol.iterator](): this {
-    return this
-  }
-
-  next(): IteratorResult<typeof BLOCKED, T> {
-    if (this.pending === undefined) this.start()
-    if (this.outcome === 0) return { done: false, value: BLOCKED }
-    if (this.outcome === 2) throw this.error
-    return { done: true, value: this.value as T }
-  }
-
-  /** The fiber was cancelled: its wait ends without consuming anything. */
-  throw(error: unknown): never {
-    this.end(error)
-    throw error
-  }
-
-  return(value?: unknown): IteratorReturnResult<T> {
-    this.end(undefined)
-    return { done: true, value: value as T }
-  }
-
-  done(value: T): void {
-    this.outcome = 1
-    this.value = value
-    this.waker?.wake()
-  }
-
-  failed(error: unknown): void {
-    this.outcome = 2
-    this.error = error
-    this.waker?.wake()
-  }
-
-  private end(error: unknown): void {
-    this.pending?.giveUp(error, true)
-    // What it ended with may be all that holds something, as a PoisonedError holds its lock: not lost.
-    if (this.pending?.hasFailed === true) throw this.error
-    if (this.outcome === 1) this.operation.undo?.()
-  }
-
-  private start(): void {
-    const waker = runningFiber.get()
-    if (waker === undefined) throw new InvalidArgumentError(`${this.verb} works inside a fiber only: yield* it in a generator that a Scheduler runs`)
-    const signal = this.options?.signal
-    if (signal !== undefined && (isAbortSignal(signal) ? signal.aborted : signal.isCancelled)) throw signal.reason
-    // Not before `start` returns: a wake during it would be taken for one of the yield before.
-    this.pending = Pending.start(this.operation, KIND_FIBER, this.options, false, this)
-    this.waker = waker
-  }
+/** The waker of the running fiber. @throws InvalidArgumentError outside fibers */
+export function wakerFor(verb: string): Waker {
+  const waker = runningFiber.get()
+  if (waker === undefined) throw new InvalidArgumentError(`${verb} works inside a fiber only: yield* it in a generator that a Scheduler runs`)
+  return waker
 }
+
+function beginInFiber<T>(operation: Operation<T>): void {
+  const waker = wakerFor(operation.audience as string)
+  const options = operation.limits as WaitOptions | undefined
+  const signal = options?.signal
+  if (signal !== undefined && (isAbortSignal(signal) ? signal.aborted : signal.isCancelled)) throw signal.reason
+  // No waker before `drive` returns: a wake during it would be taken for one of the yield before.
+  operation.audience = undefined
+  drive(operation, KIND_FIBER, options, false)
+  operation.progress |= BEGUN
+  if ((operation.progress & (DONE | FAILED)) === 0) operation.audience = waker
+}
+
+function endInFiber<T>(operation: Operation<T>, error: unknown): void {
+  if ((operation.progress & BEGUN) === 0) return
+  giveUp(operation, error, true)
+  // What it ended with may be all that holds something, as a PoisonedError holds its lock: not lost.
+  if ((operation.progress & OWN_FAILURE) !== 0) throw operation.audience
+  if ((operation.progress & DONE) !== 0) operation.undo?.()
+}
+
+/** What a fiber iterates until an operation is done. */
+export interface FiberWait<T> extends FiberOperation<T>, Iterator<typeof BLOCKED, T, unknown> {
+  throw(error: unknown): never
+  return(value?: unknown): IteratorReturnResult<T>
+}
+
+/**
+ * Runs an operation in a fiber: yields BLOCKED until it is done. It is the operation itself that `new` returns.
+ * @param verb for the error outside of fibers
+ */
+export const FiberWait = class {
+  constructor(operation: Operation<unknown>, options: WaitOptions | undefined, verb: string) {
+    operation.limits = options
+    operation.audience = verb
+    return operation
+  }
+} as new <T>(operation: Operation<T>, options: WaitOptions | undefined, verb: string) => FiberWait<T>

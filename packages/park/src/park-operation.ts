@@ -29,21 +29,14 @@ export function isHome(words: Int32Array, q: number, home: number): boolean {
   return home === 0 || (peek(words, q - 1) === home && load(words, q - 1) === home)
 }
 
-/** A wait in one queue, for one key. */
+/** A wait in one queue. */
 export class ParkOperation extends Operation<ParkResult> {
-  /** The queue that it was chosen from, and the header of its object. */
-  private chosenFrom = 0
-  private chosenHome = 0
-
   constructor(
     agent: Agent,
-    /** The queue that it began in; the record's W_QUEUE says where a requeue has moved it. */
-    private readonly queue: number,
-    /** Whether to wait at all; called under the queue's lock, so it must be short and may not wait. */
-    private readonly validate: (() => boolean) | undefined,
-    private readonly key = 0,
-    /** Header of the WaitQueue that the queue belongs to; 0 for a queue that is never disposed of. */
-    private readonly home = 0,
+    /** The queue that it began in; the record's W_QUEUE says where a requeue has moved it. Once it was chosen: the queue that it was chosen from. */
+    private queue: number,
+    /** Header of the WaitQueue that `queue` belongs to; 0 for a queue that is never disposed of. */
+    private home = 0,
   ) {
     super(agent)
   }
@@ -51,7 +44,7 @@ export class ParkOperation extends Operation<ParkResult> {
   begin(): boolean {
     const { agent, queue, record } = this
     // Before it is linked: nobody else looks.
-    set(agent.words, record + W_KEY, this.key)
+    set(agent.words, record + W_KEY, this.keyOf())
     set(agent.words, record + W_WANT, this.home)
     store(agent.words, record + W_KIND, get(agent.words, record + W_KIND) | KIND_PASSES)
     lockQueue(agent, queue)
@@ -80,7 +73,7 @@ export class ParkOperation extends Operation<ParkResult> {
         unlockPinned(agent, queue)
         continue
       }
-      if (this.validate === undefined) {
+      if (!this.isConditional) {
         unlink(words, queue, record)
         unlockPinned(agent, queue)
         this.result = { outcome: 'recheck', token: 0 }
@@ -100,11 +93,11 @@ export class ParkOperation extends Operation<ParkResult> {
   /** Its caller gave up at the moment when it was chosen: the next waiter gets the notify. */
   override undo(): boolean {
     if (this.result.outcome !== 'unparked') return true
-    const { agent, chosenFrom, chosenHome } = this
+    const { agent, queue, home } = this
     // Disposed of since: then nobody else waited.
-    if (!lockIfThere(agent, chosenFrom, () => isHome(agent.words, chosenFrom, chosenHome))) return false
-    const next = claimOne(agent, chosenFrom, this.result.token, this.matches())
-    unlockPinned(agent, chosenFrom)
+    if (!lockIfThere(agent, queue, () => isHome(agent.words, queue, home))) return false
+    const next = claimOne(agent, queue, this.result.token, this.matches())
+    unlockPinned(agent, queue)
     if (next !== 0) deliver(agent, next)
     return next !== 0
   }
@@ -127,9 +120,9 @@ export class ParkOperation extends Operation<ParkResult> {
 
   private unparked(): true {
     const { words } = this.agent
-    this.chosenFrom = load(words, this.record + W_QUEUE)
+    this.queue = load(words, this.record + W_QUEUE)
     // Changed only by who requeues it while it WAITs, before who chose it.
-    this.chosenHome = get(words, this.record + W_WANT)
+    this.home = get(words, this.record + W_WANT)
     this.result = { outcome: 'unparked', token: load(words, this.record + W_TOKEN) }
     return true
   }
@@ -141,18 +134,52 @@ export class ParkOperation extends Operation<ParkResult> {
 
   /** Who may get in its place what this was given. */
   private matches(): ((r: number) => boolean) | undefined {
+    const key = this.keyOf()
     const { words } = this.agent
-    return this.key === 0 ? undefined : (r) => get(words, r + W_KEY) === this.key
+    return key === 0 ? undefined : (r) => get(words, r + W_KEY) === key
   }
 
   private isValid(queue: number): boolean {
     try {
-      return this.validate?.() ?? true
+      return this.validates()
     } catch (error) {
       // Out of the list before anybody can choose it: nobody would take what it is given.
       unlink(this.agent.words, queue, this.record)
       unlockPinned(this.agent, queue)
       throw error
     }
+  }
+
+  protected get isConditional(): boolean {
+    return false
+  }
+  protected validates(): boolean {
+    return true
+  }
+  protected keyOf(): number {
+    return 0
+  }
+}
+
+/** One that may turn out to have nothing to wait for, perhaps for one of the keys of a queue. */
+export class ConditionalPark extends ParkOperation {
+  constructor(
+    agent: Agent,
+    queue: number,
+    /** Whether to wait at all; called under the queue's lock, so it must be short and may not wait. */
+    private readonly validate: () => boolean,
+    home = 0,
+    private readonly key = 0,
+  ) {
+    super(agent, queue, home)
+  }
+  protected override get isConditional(): boolean {
+    return true
+  }
+  protected override validates(): boolean {
+    return this.validate()
+  }
+  protected override keyOf(): number {
+    return this.key
   }
 }

@@ -2,11 +2,14 @@
 import { InvalidArgumentError } from '@heddle/atomics'
 import { ownRegion } from '@heddle/atomics/internal'
 import { now } from '@heddle/atomics/ops'
-import { Agent } from './agent.js'
+import { Agent, type Sleeper } from './agent.js'
 import { WAITING } from './layout.js'
-import { type AsyncOptions, block, type FiberOperation, FiberWait, Operation, promise } from './operation.js'
-import type { BlockingOptions, CancelSignal, WaitOptions } from './options.js'
+import type { ShutdownError } from './errors.js'
+import { type AsyncOptions, block, BLOCKED_RESULT, type FiberOperation, FiberWait, Operation, promise, wakerFor } from './operation.js'
+import type { BlockingOptions, CancelSignal } from './options.js'
 import { setPhase } from './record.js'
+import { cancelTimer, type Timer } from './timer-wheel.js'
+import type { BLOCKED, Waker } from './waker.js'
 
 /** What may end a sleep early. */
 export interface SleepOptions {
@@ -25,6 +28,73 @@ class SleepOperation extends Operation<void> {
   }
   override timedOut(): boolean {
     return true
+  }
+}
+
+const SLEPT: IteratorReturnResult<undefined> = { done: true, value: undefined }
+
+/**
+ * A fiber's sleep that only time ends, and its fiber's scheduler: nobody else can wake it, so it has a timer and no record, and there may be a hundred
+ * thousand.
+ */
+class SleepFiber implements FiberOperation<void>, Iterator<typeof BLOCKED, void, unknown>, Sleeper {
+  private timer: Timer | undefined = undefined
+  /** How long, in ms, until it begins; then the waker; an error when the agent was declared dead. */
+  private what: unknown
+
+  constructor(
+    private readonly agent: Agent,
+    ms: number,
+  ) {
+    this.what = ms
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  next(): IteratorResult<typeof BLOCKED, void> {
+    if (this.timer === undefined) this.start()
+    else if (!this.timer.isPending) {
+      if (this.what instanceof Error) throw this.what
+      return SLEPT
+    }
+    return BLOCKED_RESULT
+  }
+
+  throw(error: unknown): never {
+    this.stop()
+    throw error
+  }
+
+  return(): IteratorReturnResult<void> {
+    this.stop()
+    return SLEPT
+  }
+
+  /** Part of `Due`. */
+  due(): void {
+    this.agent.endSleep()
+    ;(this.what as Waker).wake()
+  }
+
+  /** The agent was declared dead. */
+  shutDown(error: ShutdownError): void {
+    this.stop()
+    const waker = this.what as Waker
+    this.what = error
+    waker.wake()
+  }
+
+  private start(): void {
+    const waker = wakerFor('sleepFiber()')
+    const deadline = now() + (this.what as number)
+    this.what = waker
+    this.timer = this.agent.beginSleep(deadline, this)
+  }
+
+  private stop(): void {
+    if (this.timer !== undefined && cancelTimer(this.timer)) this.agent.endSleep()
   }
 }
 
@@ -57,8 +127,11 @@ export function sleepAsync(ms: number, options?: SleepOptions & Pick<AsyncOption
 
 /** Suspends the fiber for `ms` milliseconds, never less: `yield* sleepFiber(10)`. */
 export function sleepFiber(ms: number, options?: SleepOptions): FiberOperation<void> {
-  const wait: WaitOptions = { ...options, timeout: checkDuration(ms) }
-  return new FiberWait(operationIn(options?.signal), wait, 'sleepFiber()')
+  checkDuration(ms)
+  const signal = options?.signal
+  // A sleep without end has no timer.
+  if (signal === undefined && ms < Infinity) return new SleepFiber(Agent.of(ownRegion()), ms)
+  return new FiberWait(operationIn(signal), { signal, timeout: ms }, 'sleepFiber()')
 }
 
 /** The time until a moment given in milliseconds since the epoch, or as a Date; NaN for what is neither. */

@@ -46,6 +46,11 @@ export interface Timer {
   readonly isPending: boolean
 }
 
+/** What a timer calls instead of a function, where there may be many: no closure is needed. */
+export interface Due {
+  due(): void
+}
+
 class Node implements Timer {
   /** Neighbours in the list; itself when it is in none. */
   next: Node = this
@@ -53,7 +58,7 @@ class Node implements Timer {
   slot: number = NONE
   constructor(
     readonly deadline: number,
-    public run: () => void,
+    public run: (() => void) | Due,
     /** Undefined in the head of a list. */
     readonly wheel: TimerWheel | undefined,
   ) {}
@@ -126,6 +131,11 @@ export class TimerWheel {
    * @throws InvalidArgumentError when `deadlineMs` is not a number.
    */
   insert(deadlineMs: number, run: () => void): Timer {
+    return this.add(deadlineMs, run)
+  }
+
+  /** @internal As `insert`, for a function or what has one. */
+  add(deadlineMs: number, run: (() => void) | Due): Timer {
     if (typeof deadlineMs !== 'number' || deadlineMs !== deadlineMs)
       throw new InvalidArgumentError(`a deadline is a moment in ms, got ${String(deadlineMs)}`)
     const node = new Node(deadlineMs, run, this)
@@ -179,7 +189,8 @@ export class TimerWheel {
       const { run } = node
       node.run = nothing
       try {
-        run()
+        if (typeof run === 'function') run()
+        else run.due()
       } catch (error) {
         ;(errors ??= []).push(error)
       }
@@ -195,6 +206,14 @@ export class TimerWheel {
   next(): number {
     if (this.soonest !== this.soonest) this.soonest = this.findSoonest()
     return this.soonest
+  }
+
+  /** @internal The objects that were added in place of functions and have yet to be called. O(timers). */
+  targets(): Due[] {
+    const targets: Due[] = []
+    for (const list of this.lists)
+      for (let node = list.next; node !== list; node = node.next) if (typeof node.run !== 'function') targets.push(node.run)
+    return targets
   }
 
   /** Puts a timer into the slot where I1 wants it. */

@@ -15,7 +15,7 @@ import { Agent } from './agent.js'
 import { W_KEY } from './layout.js'
 import { type AsyncOptions, block, type FiberOperation, FiberWait, Operation, promise } from './operation.js'
 import type { BlockingOptions, WaitOptions } from './options.js'
-import { ParkOperation } from './park-operation.js'
+import { ConditionalPark } from './park-operation.js'
 import { lockQueue, mayHaveWaiters, unlockQueue } from './queue.js'
 import { claimMany, deliver } from './wake.js'
 
@@ -41,10 +41,10 @@ function bucketOf(region: Region, valueAt: number): number {
 
 /** A park whose result is told in the futex's words. */
 class WaitOnOperation extends Operation<WaitOnOutcome> {
-  private readonly inner: ParkOperation
+  private readonly inner: ConditionalPark
   constructor(agent: Agent, queue: number, validate: () => boolean, key: number) {
     super(agent)
-    this.inner = new ParkOperation(agent, queue, validate, key)
+    this.inner = new ConditionalPark(agent, queue, validate, 0, key)
   }
   begin(): boolean {
     this.inner.record = this.record

@@ -12,7 +12,7 @@ import { Agent } from './agent.js'
 import { W_STATE, W_WANT, WAITING } from './layout.js'
 import { type AsyncOptions, block, type FiberOperation, FiberWait, promise } from './operation.js'
 import type { BlockingOptions, WaitOptions } from './options.js'
-import { ParkOperation, type ParkResult } from './park-operation.js'
+import { ConditionalPark, ParkOperation, type ParkResult } from './park-operation.js'
 import { appendRequeued, firstOf, isInUse, lockQueue, mayHaveWaiters, nextOf, unlockQueue } from './queue.js'
 import { phaseOf } from './record.js'
 import { claimMany, claimOne, deliver } from './wake.js'
@@ -168,6 +168,8 @@ export class WaitQueue extends SharedObject {
 
   private operation(options: ParkCondition | undefined): ParkOperation {
     this.assertLive()
-    return new ParkOperation(Agent.of(this.region), this.q, options?.validate, 0, this.header)
+    const agent = Agent.of(this.region)
+    const validate = options?.validate
+    return validate === undefined ? new ParkOperation(agent, this.q, this.header) : new ConditionalPark(agent, this.q, validate, this.header)
   }
 }

@@ -54,7 +54,7 @@ function reuse(queue: WaitQueue): boolean {
 
 /** Begins a park as a promise of the agent. */
 function begin(agent: Agent, queue: WaitQueue): ParkOperation {
-  const operation = new ParkOperation(agent, (queue.at >> 2) + 1, undefined, 0, queue.header)
+  const operation = new ParkOperation(agent, (queue.at >> 2) + 1, queue.header)
   operation.record = agent.acquire(KIND_PROMISE)
   expect(operation.begin()).toBe(false)
   return operation

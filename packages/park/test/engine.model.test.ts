@@ -1,14 +1,15 @@
 /** Engines and agents that lack something: no blocking, no `waitAsync`, one core; and an agent that was declared dead and runs on. */
 import { getEventListeners } from 'node:events'
-import { AtomicInt32, type Region } from '@heddle/atomics'
+import { AtomicInt32, Region } from '@heddle/atomics'
 import { A_SPINNING, H_SPINNING } from '@heddle/atomics/internal'
 import { store } from '@heddle/atomics/ops'
 import { install, nativeOps, type Ops } from '@heddle/atomics/ops-model'
-import { BlockingNotAllowedError, currentAgent, Parker, setHost, ShutdownError, sleep, sleepAsync, waitOn, WaitQueue } from '@heddle/park'
+import { BlockingNotAllowedError, currentAgent, Parker, setHost, ShutdownError, sleep, sleepAsync, sleepFiber, waitOn, WaitQueue } from '@heddle/park'
 import { Agent, getHost, lockQueue, Q_LOCK, reap, unlockQueue } from '@heddle/park/internal'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SpinBudget } from '../src/spin.js'
 import { Actor } from './support/deaths.js'
+import { Fibers } from './support/fibers.js'
 import { Crew, expectNothingLeft, makeRegion, settled, until, waiting } from './support/stage.js'
 
 let restore: () => void
@@ -229,6 +230,17 @@ describe('an agent that was declared dead and runs on', () => {
     expectUntouched()
     expect(agent.isDead).toBe(true)
     expect(getEventListeners(signal, 'abort').length).toBe(0)
+    expect(agent.wheel.size).toBe(0)
+  })
+
+  test('with a fiber that only sleeps, which has no record: it is told, and its timer goes', async () => {
+    const { agent } = zombie
+    Region.useAsDefault(region)
+    const asleep = new Fibers().run(() => sleepFiber(1e6))
+    const rejected = expect(asleep).rejects.toThrow(ShutdownError)
+    expect(agent.wheel.size).toBe(1)
+    expect(() => queue.park()).toThrow(ShutdownError)
+    await rejected
     expect(agent.wheel.size).toBe(0)
   })
 

@@ -17,7 +17,7 @@ const ready = (region: Region) => ({
 
 /** Parks as a promise of the calling agent; `end` is told how it ended. */
 function park(region: Region, queue: WaitQueue, options: { timeout?: number; signal?: AbortSignal }, end: (how: string) => void): void {
-  const operation = new ParkOperation(Agent.of(region), (queue.at >> 2) + 1, undefined, 0, queue.header)
+  const operation = new ParkOperation(Agent.of(region), (queue.at >> 2) + 1, queue.header)
   Pending.start(operation, KIND_PROMISE, options, false, {
     done: ({ outcome }) => end(outcome),
     failed: (error) => end(error instanceof TimeoutError ? 'timeout' : (error as Error).name),

@@ -4,7 +4,7 @@ import { registerAgent } from '@heddle/atomics/internal'
 import { load } from '@heddle/atomics/ops'
 import { model, type ModelOptions, type Report } from '@heddle/model'
 import { notify, Parker, TimeoutError, waitOn, WaitQueue } from '@heddle/park'
-import { Agent, FREE, KIND_PROMISE, ParkOperation, Pending, phaseOf, reap, W_STATE } from '@heddle/park/internal'
+import { Agent, FREE, KIND_PROMISE, ConditionalPark, Pending, phaseOf, reap, W_STATE } from '@heddle/park/internal'
 import { afterAll, expect, test } from 'vitest'
 import { forEachRecord } from '../src/slab.js'
 
@@ -172,7 +172,7 @@ test("a promise that waits is woken through the ready bitmap and its agent's eve
       spawn(
         () => {
           const agent = Agent.of(region)
-          const operation = new ParkOperation(agent, (queue.at >> 2) + 1, () => flag.load() === 0)
+          const operation = new ConditionalPark(agent, (queue.at >> 2) + 1, () => flag.load() === 0)
           Pending.start(operation, KIND_PROMISE, undefined, false, { done: () => void ended.add(1), failed: () => void ended.add(100) })
         },
         { ...ready(region), loop: 'idle' },
@@ -234,7 +234,7 @@ test('a promise whose agent blocks, or is just back: each unpark has exactly one
       const count = (outcome: string): void => void (outcome === 'unparked' && ended.add(1))
       spawn(
         () => {
-          const operation = new ParkOperation(Agent.of(region), (queue.at >> 2) + 1, () => over.load() === 0)
+          const operation = new ConditionalPark(Agent.of(region), (queue.at >> 2) + 1, () => over.load() === 0)
           Pending.start(operation, KIND_PROMISE, undefined, false, { done: ({ outcome }) => count(outcome), failed: () => void ended.add(100) })
           gate.park({ validate: () => open.load() === 0 })
         },

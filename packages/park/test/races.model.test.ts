@@ -77,8 +77,8 @@ describe('a waker that takes its choice back, since the owner blocks', () => {
     waker.be()
     queue = new WaitQueue({ region })
     const q = (queue.at >> 2) + 1
-    first = begin(owner, (agent) => new ParkOperation(agent, q, undefined))
-    second = begin(other, (agent) => new ParkOperation(agent, q, undefined))
+    first = begin(owner, (agent) => new ParkOperation(agent, q))
+    second = begin(other, (agent) => new ParkOperation(agent, q))
     blockBetweenLooks()
   })
 
@@ -138,7 +138,7 @@ test('a lock that is granted to an agent that has just blocked goes to the next'
   waker.be()
   const lock = region.alloc(4 + QUEUE_BYTES) >> 2
   const q = lock + 1
-  const waiters = [owner, other].map((actor) => begin(actor, (agent) => new ParkOperation(agent, q, undefined)))
+  const waiters = [owner, other].map((actor) => begin(actor, (agent) => new ParkOperation(agent, q)))
   for (const { record } of waiters) {
     nativeOps.store(region.words, record + W_LOCK, lock)
     // Lost often enough.
@@ -183,7 +183,7 @@ test('a token that fires while a choice stands, which is then taken back, ends t
   owner.be()
   let ended = ''
   queue.parkAsync({ signal: token }).catch((error: unknown) => (ended = (error as Error).name))
-  const behind = begin(other, (agent) => new ParkOperation(agent, (queue.at >> 2) + 1, undefined))
+  const behind = begin(other, (agent) => new ParkOperation(agent, (queue.at >> 2) + 1))
   blockBetweenLooks()
   let fired = false
   hooks.compareExchange = (words, index, expected, replacement) => {

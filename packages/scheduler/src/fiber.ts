@@ -2,7 +2,7 @@
  * A fiber: a generator with a place in a scheduler, a state, and a result that is settled once.
  *
  * Layout     plain objects. `bits` packs the phase and what else is known in a word, and stays a small integer in every engine; `content`
- *            is what the fiber runs while it lives and its outcome afterwards. So a fiber takes 72 bytes next to its generator.
+ *            is what the fiber runs while it lives and its outcome afterwards. So a fiber takes 64 bytes next to its generator.
  *            bits 0–2 phase · 3–4 level · 5 WAKE · 6 CANCEL · 7 DELIVERED · 8 FAILED · 9 PREEMPT · 10 LOCAL · 11–13 interval (preemption.ts) ·
  *            14 GENERATOR · 15–29 generation
  *   phase      meaning                              leaves by
@@ -23,6 +23,7 @@
  *            F6 GENERATOR: `content` is a generator with the engine's own `next`, which the scheduler then calls without looking it up: every
  *               generator function's generators are another hidden class, so that lookup would miss V8's inline caches (5 to 9 ns).
  *            F7 LOCAL: what it waits for can only come from this agent (a fiber that it joins, a promise that it awaits).
+ *            F8 `more` is what a fiber has beyond that: nothing, or its only joiner, or `FiberExtras`, which then has the joiners too.
  */
 import { CancelledError, type FiberOperation, type WaitOptions, type Waker } from '@heddle/park'
 import { idOf } from './fiber-table.js'
@@ -55,15 +56,17 @@ export type FiberBody<T> = Iterator<unknown, T, never>
 const STATES: readonly FiberState[] = ['created', 'ready', 'running', 'blocked', 'preempted', 'finished', 'cancelled']
 
 /** What few fibers have. */
-export interface FiberExtras {
-  name: string | undefined
-  locals: Map<FiberLocal<unknown>, unknown> | undefined
+export class FiberExtras {
+  name: string | undefined = undefined
+  locals: Map<FiberLocal<unknown>, unknown> | undefined = undefined
   /** Why it was cancelled. */
-  reason: unknown
+  reason: unknown = undefined
   /** Whether its time is over or its token cancelled at a moment, for safepoints. */
-  expired: ((moment: number) => { reason: unknown } | undefined) | undefined
+  expired: ((moment: number) => { reason: unknown } | undefined) | undefined = undefined
   /** Stops listening to the time limit and the signal that cancel it. */
-  unlisten: (() => void) | undefined
+  unlisten: (() => void) | undefined = undefined
+  /** Who waits for its end. */
+  joiners: Waker[] = []
 }
 
 /**
@@ -82,10 +85,8 @@ export class Fiber<T = unknown> implements Waker {
   bits: number
   /** @internal */
   content: unknown
-  /** @internal */
-  joiners: Waker | Waker[] | undefined = undefined
-  /** @internal */
-  extras: FiberExtras | undefined = undefined
+  /** The only joiner, or what a fiber has that has more than that (F8). */
+  private more: Waker | FiberExtras | undefined = undefined
 
   /** @internal Made by `Scheduler.spawn`. */
   constructor(
@@ -186,24 +187,46 @@ export class Fiber<T = unknown> implements Waker {
 
   /** @internal Has `joiner` woken when the fiber ends. */
   addJoiner(joiner: Waker): void {
-    const { joiners } = this
-    if (joiners === undefined) this.joiners = joiner
-    else if (Array.isArray(joiners)) joiners.push(joiner)
-    else this.joiners = [joiners, joiner]
+    if (this.more === undefined) this.more = joiner
+    else this.extend().joiners.push(joiner)
   }
 
   /** @internal */
   removeJoiner(joiner: Waker): void {
-    const { joiners } = this
-    if (joiners === joiner) this.joiners = undefined
-    else if (Array.isArray(joiners)) {
-      const index = joiners.indexOf(joiner)
-      if (index >= 0) joiners.splice(index, 1)
+    const { more } = this
+    if (more === joiner) this.more = undefined
+    else if (more instanceof FiberExtras) {
+      const index = more.joiners.indexOf(joiner)
+      if (index >= 0) more.joiners.splice(index, 1)
+    }
+  }
+
+  /** @internal It has ended: lets go of what only a fiber that lives needs, and wakes who waits. */
+  release(): void {
+    const { more } = this
+    if (more === undefined) return
+    if (more instanceof FiberExtras) {
+      more.unlisten?.()
+      more.locals = undefined
+      for (const joiner of more.joiners.splice(0)) joiner.wake()
+    } else {
+      this.more = undefined
+      more.wake()
     }
   }
 
   /** @internal */
+  get extras(): FiberExtras | undefined {
+    const { more } = this
+    return more instanceof FiberExtras ? more : undefined
+  }
+
+  /** @internal */
   extend(): FiberExtras {
-    return (this.extras ??= { name: undefined, locals: undefined, reason: undefined, expired: undefined, unlisten: undefined })
+    const { more } = this
+    if (more instanceof FiberExtras) return more
+    const extras = new FiberExtras()
+    if (more !== undefined) extras.joiners.push(more)
+    return (this.more = extras)
   }
 }

@@ -507,21 +507,13 @@ export class Scheduler {
 
   /** Settles a fiber: its outcome is in `content`. */
   private end(fiber: Fiber, phase: number): void {
-    const { slot, joiners, extras } = fiber
+    const { slot } = fiber
     fiber.bits = (fiber.bits & ~PHASE_MASK) | phase
     this.table.release(slot)
     this.live--
     if (phase === FINISHED) this.finished++
     else this.cancelled++
-    if (extras !== undefined) {
-      extras.unlisten?.()
-      extras.locals = undefined
-    }
-    if (joiners !== undefined) {
-      fiber.joiners = undefined
-      if (Array.isArray(joiners)) for (const joiner of joiners) joiner.wake()
-      else joiners.wake()
-    }
+    fiber.release()
     if (this.hooks !== undefined) this.hooks.end?.(fiber)
   }
 
