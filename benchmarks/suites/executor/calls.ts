@@ -1,5 +1,6 @@
 /** Calls from one thread to a pool of one worker, many in flight and one after the other; and to one of two workers that compute. */
-import { type Case, contender, expectEqual } from '../../src/suite.js'
+import { Worker } from 'node:worker_threads'
+import { type Case, type Contender, contender, expectEqual } from '../../src/suite.js'
 import { work } from '../../workers/plain-calls.worker.js'
 import { type Pool, pools, type Start, startLocal, unavailable } from './pools.js'
 
@@ -102,6 +103,40 @@ export const oneByOne: Case = {
 const ROUNDS = 900_000
 const EXPECTED = work(ROUNDS)
 
+/** Two workers of the platform, without a pool: `perMessage` tasks go with each message, to both in turn. What is left of two cores then is their own. */
+function bareWorkers(name: string, perMessage: (n: number) => number): Contender<never> {
+  return contender({
+    name,
+    setup: async () => {
+      const workers = [0, 1].map(() => new Worker(new URL('../workers/bare-work.js', import.meta.url)))
+      const ask = async (worker: Worker, times: number, count: number): Promise<number> => {
+        let right = 0
+        let left = count
+        await new Promise<void>((resolve) => {
+          const hear = (value: number): void => {
+            right += value
+            if (--left > 0) return
+            worker.off('message', hear)
+            resolve()
+          }
+          worker.on('message', hear)
+          for (let i = 0; i < count; i++) worker.postMessage({ rounds: ROUNDS, times, expected: EXPECTED })
+        })
+        return right
+      }
+      await Promise.all(workers.map((worker) => ask(worker, 1, 1)))
+      return { workers, ask }
+    },
+    run: async ({ workers, ask }, n) => {
+      const times = perMessage(n)
+      const rights = await Promise.all(workers.map((worker) => ask(worker, times, n / 2 / times)))
+      return rights[0]! + rights[1]!
+    },
+    check: checkCount,
+    teardown: async ({ workers }) => void (await Promise.all(workers.map((worker) => worker.terminate()))),
+  })
+}
+
 /** CPU-bound work: two workers against the calling thread alone. */
 export const scaling: Case = {
   name: 'tasks of 1 ms, 2 workers',
@@ -119,6 +154,8 @@ export const scaling: Case = {
       },
       check: checkCount,
     }),
+    bareWorkers('bare workers, half of the tasks each', (n) => n / 2),
+    bareWorkers('bare workers, a message for each task', () => 1),
     ...Object.entries(pools).map(([pool, start]) =>
       contender({
         name: pool,
