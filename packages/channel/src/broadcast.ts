@@ -23,10 +23,11 @@
  * Cost       A send: two compare-exchanges, a store for each word of the codec's size. A receive: three loads, and one for each word.
  */
 import type { Codec, Region } from '@heddle/atomics'
-import { isOwnerAlive } from '@heddle/atomics/internal'
+import { type Draft, isOwnerAlive } from '@heddle/atomics/internal'
 import { add, compareExchange, load, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
-import { beginDraft, endDraft } from './draft.js'
+import { isScalar } from './bulk.js'
+import { beginDraft, endDraft, scalarDraft } from './draft.js'
 import { LaggedError } from './errors.js'
 import type { SharedBuffer } from './fan-out.js'
 import { BUSY, DONE, NOTHING, SPENT, UNDERWAY } from './flavor.js'
@@ -56,6 +57,7 @@ export class BroadcastRing<T> implements SharedBuffer<T> {
   private readonly bits: number
   private readonly mask: number
   private readonly lapMask: number
+  private readonly isScalar: boolean
 
   constructor(
     readonly region: Region,
@@ -65,6 +67,7 @@ export class BroadcastRing<T> implements SharedBuffer<T> {
     private readonly standings: Standings,
   ) {
     this.words = region.words
+    this.isScalar = isScalar(codec as Codec<never>)
     this.tail = base + TAIL
     this.bits = slotBits(capacity)
     this.mask = (1 << this.bits) - 1
@@ -93,6 +96,11 @@ export class BroadcastRing<T> implements SharedBuffer<T> {
   push(value: T): number {
     const { region, codec } = this
     const { tag } = Agent.of(region)
+    if (this.isScalar) {
+      const only = scalarDraft(region, codec.bytes)
+      codec.write(only.region, 0, value)
+      return this.publish(only.words, tag)
+    }
     const draft = beginDraft(region, codec.bytes)
     try {
       codec.write(draft.region, 0, value)
@@ -123,13 +131,18 @@ export class BroadcastRing<T> implements SharedBuffer<T> {
   /** A copy of the next message. @throws LaggedError when this receiver has missed some, unless the channel skips */
   pop(): T | typeof EMPTY | typeof BUSY {
     const { codec, region } = this
+    if (this.isScalar) return this.readNext(scalarDraft(region, codec.bytes))
     const draft = beginDraft(region, codec.bytes)
     try {
-      const found = this.copy(draft.words)
-      return found === DONE ? codec.read(draft.region, 0) : found === UNDERWAY ? BUSY : EMPTY
+      return this.readNext(draft)
     } finally {
       endDraft()
     }
+  }
+
+  private readNext(draft: Draft): T | typeof EMPTY | typeof BUSY {
+    const found = this.copy(draft.words)
+    return found === DONE ? this.codec.read(draft.region, 0) : found === UNDERWAY ? BUSY : EMPTY
   }
 
   /** Copies the next message, and goes on: DONE, NOTHING or UNDERWAY. @throws LaggedError */

@@ -12,6 +12,13 @@ interface Drafts {
   used: number
 }
 
+const only = /* @__PURE__ */ new Staging()
+
+/** The same for a codec that calls nothing (bulk.ts, isScalar): there is one such call at a time, and it is not ended. */
+export function scalarDraft(region: Region, bytes: number): Draft {
+  return only.of(region, bytes)
+}
+
 const drafts = /* @__PURE__ */ agentLocal<Drafts>(() => ({ all: [], used: 0 }))
 
 /** At least `bytes` private bytes, with anything in them, in place of `region`; the caller's until `endDraft`. */

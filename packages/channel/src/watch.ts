@@ -21,7 +21,8 @@ import { Backoff, type Codec, type Region } from '@heddle/atomics'
 import { isOwnerAlive } from '@heddle/atomics/internal'
 import { compareExchange, load, set, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
-import { beginDraft, endDraft } from './draft.js'
+import { isScalar } from './bulk.js'
+import { beginDraft, endDraft, scalarDraft } from './draft.js'
 import type { SharedBuffer } from './fan-out.js'
 import { DONE, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { CLOSED_BIT, HEAD_BYTES, SIGNALS, TAIL } from './layout.js'
@@ -59,6 +60,7 @@ export class Latest<T> implements SharedBuffer<T> {
   private readonly writer: number
   private readonly slots: number
   private readonly slotWords: number
+  private readonly isScalar: boolean
 
   constructor(
     readonly region: Region,
@@ -67,6 +69,7 @@ export class Latest<T> implements SharedBuffer<T> {
     private readonly standings: Standings,
   ) {
     this.words = region.words
+    this.isScalar = isScalar(codec as Codec<never>)
     this.version = base + TAIL
     this.writer = base + WRITER
     this.slots = base + (SLOTS_AT >> 2)
@@ -88,6 +91,11 @@ export class Latest<T> implements SharedBuffer<T> {
   push(value: T): number {
     const { region, codec } = this
     const { tag } = Agent.of(region)
+    if (this.isScalar) {
+      const only = scalarDraft(region, codec.bytes)
+      codec.write(only.region, 0, value)
+      return this.publish(only.words, tag)
+    }
     const draft = beginDraft(region, codec.bytes)
     try {
       codec.write(draft.region, 0, value)
@@ -179,6 +187,11 @@ export class Latest<T> implements SharedBuffer<T> {
 
   private readCopy(sees: boolean): T {
     const { codec, region } = this
+    if (this.isScalar) {
+      const only = scalarDraft(region, codec.bytes)
+      this.copy(only.words, sees)
+      return codec.read(only.region, 0)
+    }
     const draft = beginDraft(region, codec.bytes)
     try {
       this.copy(draft.words, sees)
