@@ -34,6 +34,7 @@ import {
   WORKER_STARTING,
 } from './layout.js'
 import type { Pool } from './pool.js'
+import type { PostedResult } from './posted-results.js'
 import { isWorkerMessage, type PostedCall, type Recycling, type WorkerData, type WorkerKind } from './protocol.js'
 import type { Queues } from './queues.js'
 import { enterQueued, forEachSlot, reapWorker, releaseOrphans } from './reaper.js'
@@ -75,7 +76,9 @@ export interface CrewListener {
   /** Fails every call that waits. */
   giveUp(reason: Error): void
   /** The calls of a worker that ended have been reaped. */
-  reaped(): void
+  reaped(number: number): void
+  /** A worker has posted a result. */
+  result(result: PostedResult): void
   /** A number that changes when calls end. */
   progress(): number
   /** A worker was started. */
@@ -374,6 +377,9 @@ export class Crew {
         case 'leak':
           this.events.emit('task-leak', { worker: number, ...message.leak })
           break
+        case 'result':
+          this.listener.result(message)
+          break
         case 'closed':
           member.done = true
           void worker.terminate()
@@ -404,7 +410,7 @@ export class Crew {
     this.listener.ending(number)
     const { crashed, hungry, again } = reapWorker(pool, this.queues, number)
     // Before the worker's number and the reason of its end are given to another.
-    this.listener.reaped()
+    this.listener.reaped(number)
     this.listener.ended(number)
     const free = kind === 'pool' ? this.freeNumbers : this.freeSpecial
     free.push(number)

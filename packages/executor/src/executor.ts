@@ -1,6 +1,6 @@
 /** The pool as its users see it. */
-import { capabilities, type Handle, InvalidArgumentError, NotShareableError, SharedMemoryError } from '@heddle/atomics'
-import { ownRegion, privateRegion } from '@heddle/atomics/internal'
+import { capabilities, type Handle, InvalidArgumentError, SharedMemoryError } from '@heddle/atomics'
+import { canBlock, ownRegion, privateRegion } from '@heddle/atomics/internal'
 import { load, store } from '@heddle/atomics/ops'
 import { BlockingNotAllowedError, setHost, ShutdownError, type WaitOptions } from '@heddle/park'
 import { deadlineOf, getHost } from '@heddle/park/internal'
@@ -15,9 +15,11 @@ import {
   BLOCKING_QUEUE,
   CLOSED,
   EACH,
+  HEARS,
   ISOLATED_QUEUE,
   LEVEL_QUEUES,
   MAX_WORKERS,
+  NORMAL_QUEUE,
   P_STATE,
   postedTo,
   QUEUE_SHIFT,
@@ -30,6 +32,7 @@ import { mapTask, type MapOptions } from './map.js'
 import { Observation, type StuckListener } from './observation.js'
 import { type CallOptions, type ExecutorOptions, isObserved, settingsOf, type ShutdownOptions } from './options.js'
 import { Pool } from './pool.js'
+import type { PostedResult } from './posted-results.js'
 import { Queues } from './queues.js'
 import { hasOtherSubmitters, refuseQueued } from './reaper.js'
 import { RelayedCrew } from './relay/relay.js'
@@ -44,6 +47,7 @@ import { checkThread, startElsewhere, type ThreadOptions, ThreadOwner } from './
 import { OWNER_NUMBER } from './thread/layout.js'
 import { Port } from './thread/port.js'
 import type { ExecutorTrace } from './trace.js'
+import { checkAttached, notPosted, transfersOf, unmark } from './transfer.js'
 import { callOwner } from './wakeup.js'
 
 /** What `thread` takes after the task: its arguments, which may be left out where it has none, and settings. */
@@ -87,6 +91,9 @@ export class Executor {
   private accepted: TaskRef | undefined
   private acceptedNumber = 0
   private readonly emitter: Emitter
+  /** Whether calls may be posted to its workers, and HEARS if these may post results: then what is handed over is not copied. */
+  private readonly posts: boolean
+  private readonly hears: number
   /** Of the agent that started the executor, if its workers share memory with it; of the others, its way to them. */
   private threads: ThreadOwner | undefined
   private port: Port | undefined
@@ -100,6 +107,8 @@ export class Executor {
     emitter = new Emitter(),
     private readonly observation?: Observation,
   ) {
+    this.posts = crew instanceof Crew
+    this.hears = this.posts && !(crew instanceof RelayedCrew) ? HEARS : 0
     this.emitter = emitter
     submitter.onUnseen = (call) => {
       if (call instanceof JoinHandle) emitter.emit('task-error', { error: call.error(), task: call.name, id: call.id })
@@ -152,7 +161,11 @@ export class Executor {
         executor.accepted = undefined
         submitter.rejectAll(() => reason)
       },
-      reaped: (): void => void submitter.takeDone(),
+      reaped: (worker: number): void => {
+        submitter.takeDone()
+        submitter.posted.lost(worker, crew.reasonOf(worker))
+      },
+      result: (result: PostedResult): void => submitter.hear(result),
       progress: () => submitter.completed + submitter.failed,
       added: (): void => observation?.watchWorkers(),
       ending: (worker: number): void => {
@@ -232,7 +245,9 @@ export class Executor {
     const number = this.numberOf(task as unknown as TaskRef)
     this.assertRoom()
     const promise = new Promise<R>(capture as (resolve: (value: R) => void, reject: (error: unknown) => void) => void)
-    this.submitter.submit(captured!, number, args)
+    const objects = this.posts ? transfersOf(args) : undefined
+    if (objects === undefined) this.submitter.submit(captured!, number | this.hears, args)
+    else this.post(captured!, number | this.hears, args, objects)
     return promise
   }
 
@@ -327,7 +342,10 @@ export class Executor {
   map<T, R>(task: TaskRef<[T], R>, inputs: Iterable<T> | AsyncIterable<T>, options: MapOptions = {}): AsyncIterableIterator<R> {
     this.numberOf(task as unknown as TaskRef)
     return mapTask(
-      (batch) => (options.chunk === undefined || options.chunk === 1 ? this.spawn(task, [batch[0]!]) : this.spawnEach(task, batch)),
+      (batch) =>
+        options.chunk === undefined || options.chunk === 1
+          ? this.call(task, [batch[0]!], undefined, NORMAL_QUEUE, this.hears)
+          : this.spawnEach(task, batch),
       inputs,
       options,
       2 * this.pool.maxWorkers,
@@ -430,9 +448,16 @@ export class Executor {
     return this.shutdown()
   }
 
-  private call<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options: CallOptions | undefined, queue: number): JoinHandle<R> {
+  /** @param hears HEARS when nobody will block for the result */
+  private call<A extends unknown[], R>(
+    task: TaskRef<A, R>,
+    args: A,
+    options: CallOptions | undefined,
+    queue: number,
+    hears = canBlock() ? 0 : this.hears,
+  ): JoinHandle<R> {
     const { submitter } = this
-    const number = this.numberOf(task as unknown as TaskRef) | (queue << QUEUE_SHIFT)
+    const number = this.numberOf(task as unknown as TaskRef) | (queue << QUEUE_SHIFT) | hears
     if (!Array.isArray(args)) throw new InvalidArgumentError(`spawn takes the task's arguments as an array, got ${typeof args}`)
     if (queue >= LEVEL_QUEUES && this.crew instanceof LocalCrew)
       throw new InvalidArgumentError('an executor with workers: 0 has no workers of their own for calls')
@@ -441,7 +466,9 @@ export class Executor {
     const signal = options?.signal
     checkSignal(signal)
     this.assertRoom()
-    handle.submitted(options?.transfer === undefined ? submitter.submit(handle, number, args) : this.post(handle, number, args, options.transfer))
+    const marked = this.posts && queue < LEVEL_QUEUES ? transfersOf(args) : undefined
+    const objects = options?.transfer === undefined ? marked : [...new Set([...options.transfer, ...(marked ?? [])])]
+    handle.submitted(objects === undefined ? submitter.submit(handle, number, args) : this.post(handle, number, args, objects))
     if (signal !== undefined || deadline !== Infinity) handle.whenSettled(submitter.limit(deadline, signal, (reason) => handle.giveUp(reason)))
     return handle
   }
@@ -475,12 +502,14 @@ export class Executor {
     if (queueOf(task) === ISOLATED_QUEUE || queueOf(task) === BLOCKING_QUEUE)
       throw new InvalidArgumentError('transfer goes with spawn to the workers of the pool: not with isolate or spawnBlocking')
     const worker = crew.chooseForPost()
-    return this.submitter.submitPosted(handle, postedTo(task & TASK_MASK, worker), (slot) => {
+    return this.submitter.submitPosted(handle, postedTo(task & (TASK_MASK | HEARS), worker), (slot) => {
       try {
+        checkAttached(transfer)
         crew.post(worker, { heddle: 'call', slot, args }, transfer)
       } catch (cause) {
-        throw new NotShareableError(`the arguments can't be posted: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+        throw notPosted('arguments', cause)
       }
+      for (const arg of args) unmark(arg)
     })
   }
 

@@ -178,7 +178,7 @@ export const SLOT_WORDS = 64
 /** PHASE bits 0–3 · worker bits 4–11 · generation bits 12–31. See slot.ts. */
 export const T_STATE = 0
 /**
- * What is to be done: bits 0–11 number of the task in the task table · bits 12–14 its queue · bit 16 EACH · bits 20–27 the
+ * What is to be done: bits 0–11 number of the task in the task table · bits 12–14 its queue · bit 16 EACH · bit 17 HEARS · bits 20–27 the
  * worker of a call in POSTED_QUEUE. Written by the submitter before the call is queued.
  */
 export const T_TASK = 1
@@ -204,6 +204,8 @@ export function targetOf(task: number): number {
 const TARGET_SHIFT = 20
 /** The only argument is an array: the task is called for each element, see each.ts. */
 export const EACH = 1 << 16
+/** Its submitter can take a result by message: it is the agent that started the workers, and waits for the result on its event loop. */
+export const HEARS = 1 << 17
 /** What the payload is: SHAPE_*. Arguments before the call, the result after it. */
 export const T_SHAPE = 2
 /** Bytes of an encoded payload, or tags of a scalar one. */

@@ -96,7 +96,7 @@ export interface CallOptions {
   /**
    * Objects of the host to be handed over rather than copied (`ArrayBuffer`s, `MessagePort`s). All arguments of this call then travel by
    * `postMessage` to one worker, by the rules of structured clone: without shared objects of heddle, and the call is lost (`WorkerCrashedError`) if
-   * that worker dies before it starts. For the agent that started the executor.
+   * that worker dies before it starts. For the agent that started the executor. `transfer()` does the same to an argument or a result, from any agent.
    */
   transfer?: readonly object[]
 }

@@ -11,7 +11,7 @@
  *            or in T_BLOCK, by length
  *   BYTES    a typed array, in        bytes; T_SHAPE also has its type
  *            T_BLOCK
- *   POSTED   in a message             nothing
+ *   POSTED   in a message             nothing; of a result: the worker's number
  * Invariants I1 Who writes or reads a payload owns the slot's words (slot.ts, I2): all accesses are plain.
  *            I2 The block in T_BLOCK belongs to the slot, whoever dies; it is replaced only by who owns the words.
  *            I3 What is large, or finds no room in the region, has its block in the pool's annex (annex.ts): T_BLOCK is negative.
@@ -24,6 +24,7 @@ import { type Annex, annexBytes, annexOf, checkPayload } from './annex.js'
 import { loadBytes, storeBytes, typeOfBytes } from './payload-bytes.js'
 import { loadText, MAX_TEXT, prepareText, storeText } from './payload-text.js'
 import { APART_BYTES, INLINE_BYTES, KEPT_BLOCK_BYTES, SLOT_WORDS, T_BLOCK, T_BLOCK_BYTES, T_INLINE, T_LENGTH, T_POOL, T_SHAPE } from './layout.js'
+import { checkMarked, detach, transferOf } from './transfer.js'
 
 const SCALARS = 0
 const INLINE = 1
@@ -57,7 +58,7 @@ function tagOf(value: unknown): number {
   }
 }
 
-/** Writes a call's arguments. @throws NotShareableError, with the path to what can't travel */
+/** Writes a call's arguments, and detaches what they hand over. @throws NotShareableError, with the path to what can't travel */
 export function writeArguments(region: Region, slot: number, args: readonly unknown[]): void {
   const { length } = args
   if (length <= MAX_SCALARS) {
@@ -65,7 +66,7 @@ export function writeArguments(region: Region, slot: number, args: readonly unkn
     for (let i = 0; i < length; i++) {
       const value = args[i]
       const tag = tagOf(value)
-      if (tag === 0) return length === 1 && writeWhole(region, slot, value) ? undefined : writeEncoded(region, slot, args, 'args', 0)
+      if (tag === 0) return writeObjects(region, slot, args)
       if (tag === NUMBER) setFloat(region.floats, ((slot + T_INLINE) >> 1) + i, value as number)
       tags |= tag << (3 + i * 4)
     }
@@ -73,15 +74,23 @@ export function writeArguments(region: Region, slot: number, args: readonly unkn
     set(region.words, slot + T_LENGTH, tags)
     return
   }
-  writeEncoded(region, slot, args, 'args', 0)
+  writeObjects(region, slot, args)
+}
+
+function writeObjects(region: Region, slot: number, args: readonly unknown[]): void {
+  checkMarked(args)
+  if (args.length !== 1 || !writeWhole(region, slot, args[0])) writeEncoded(region, slot, args, 'args', 0)
+  detach(args)
 }
 
 /** Encodes arguments for a slot that there will be later. @throws NotShareableError */
 export function prepareArguments(region: Region, args: readonly unknown[]): EncodedValue {
+  checkMarked(args)
   const encoded = encodeValue(args, { region, root: 'args' })
   const { length } = encoded
   const words = encoded.words.slice(0, (length + 3) >> 2)
   encoded.commit()
+  detach(args)
   return { words, bytes: new Uint8Array(words.buffer), length, isCounted: false, commit: () => undefined }
 }
 
@@ -90,23 +99,39 @@ export function writePrepared(region: Region, slot: number, encoded: EncodedValu
   place(region, slot, encoded, 0)
 }
 
-/** Says that the arguments travel in a message. */
-export function writePosted(region: Region, slot: number): void {
+/** Says that the payload travels in a message; for a result, of which worker. */
+export function writePosted(region: Region, slot: number, worker = 0): void {
   set(region.words, slot + T_SHAPE, POSTED)
+  set(region.words, slot + T_LENGTH, worker)
 }
 
-/** Whether the arguments travel in a message. */
+/** The worker in whose message a result travels. */
+export function posterOf(region: Region, slot: number): number {
+  return get(region.words, slot + T_LENGTH)
+}
+
+/** Whether the payload travels in a message. */
 export function isPosted(region: Region, slot: number): boolean {
   return get(region.words, slot + T_SHAPE) === POSTED
 }
 
-/** Writes a task's result. @throws NotShareableError */
+/** Writes a task's result, and detaches what it hands over. @throws NotShareableError */
 export function writeResult(region: Region, slot: number, value: unknown): void {
   const tag = tagOf(value)
-  if (tag === 0) return writeWhole(region, slot, value) ? undefined : writeEncoded(region, slot, value, 'result', 0)
+  if (tag === 0) return transferOf(value) === undefined ? writeValue(region, slot, value) : writeMarked(region, slot, value)
   if (tag === NUMBER) setFloat(region.floats, (slot + T_INLINE) >> 1, value as number)
   set(region.words, slot + T_SHAPE, SCALARS)
   set(region.words, slot + T_LENGTH, 1 | (tag << 3))
+}
+
+function writeValue(region: Region, slot: number, value: unknown): void {
+  if (!writeWhole(region, slot, value)) writeEncoded(region, slot, value, 'result', 0)
+}
+
+function writeMarked(region: Region, slot: number, value: unknown): void {
+  checkMarked([value])
+  writeValue(region, slot, value)
+  detach([value])
 }
 
 /** Writes what a task threw; what can't travel is replaced by an error that says what it was. */

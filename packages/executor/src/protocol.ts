@@ -1,6 +1,7 @@
 /** What a pool's owner and its workers tell each other outside the region: at start and end only. */
 import type { Handle } from '@heddle/atomics'
 import type { TaskLeak } from './leaks.js'
+import type { PostedResult } from './posted-results.js'
 import type { TaskName } from './task-table.js'
 
 /** What a worker is for: the pool's calls; blocking calls, one at a time; one call, with which it ends; or threads, one after another. */
@@ -45,6 +46,7 @@ export type WorkerMessage =
   | { readonly heddle: 'retiring' }
   /** Calls that ran there left something behind. */
   | { readonly heddle: 'leak'; readonly leak: TaskLeak }
+  | PostedResult
   /** Its work is done. */
   | { readonly heddle: 'closed' }
 

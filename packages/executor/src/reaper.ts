@@ -173,6 +173,14 @@ export function releaseOrphans(pool: Pool): void {
     if (load(pool.words, pool.submitterAt(number) + S_OWNER) === ORPHAN) releaseSubmitter(pool, number)
 }
 
+/** Takes a chunk for a submitter, one of a dead agent's if there is no other; -1 when all are taken. @throws RegionFullError */
+export function takeChunk(pool: Pool, number: number): number {
+  const chunk = pool.takeChunk(number)
+  if (chunk !== -1) return chunk
+  closeSubmitters(pool, 0)
+  return pool.takeChunk(number)
+}
+
 /** Whether another agent than the given submitter's uses the pool. */
 export function hasOtherSubmitters(pool: Pool, number: number): boolean {
   for (let other = 0; other < MAX_SUBMITTERS; other++) {

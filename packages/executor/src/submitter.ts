@@ -37,11 +37,13 @@ import {
   T_STATE,
   T_TASK,
 } from './layout.js'
-import { clear, isThrown, prepareArguments, readResult, trim, writeArguments, writePosted, writePrepared } from './payload.js'
+import { clear, isPosted, isThrown, posterOf, prepareArguments, readResult, trim, writeArguments, writePosted, writePrepared } from './payload.js'
 import type { Pool } from './pool.js'
+import { type PostedResult, PostedResults } from './posted-results.js'
 import type { Queues } from './queues.js'
 import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, PHASE_MASK, phaseOf, QUEUED, STARTED, STUCK, workerOf } from './slot.js'
-import { closeSubmitters, NOBODY, releaseSubmitter } from './reaper.js'
+import { closeSubmitters, NOBODY, releaseSubmitter, takeChunk } from './reaper.js'
+import { Keeper } from './keeper.js'
 import { limit } from './signal.js'
 import { FOUND, Looker, NOT_YET } from './looker.js'
 import { LookBudget } from './spin-budget.js'
@@ -71,6 +73,7 @@ export class Submitter {
   onBlock: ((slot: number) => void) | undefined
   /** Called when the last open call was settled. */
   onIdle: (() => void) | undefined
+  readonly posted = new PostedResults((call, isFulfilled) => this.ended(call, isFulfilled))
   /** Says why a worker died, for the errors of its calls. */
   crashReason: (worker: number) => unknown = () => undefined
 
@@ -82,7 +85,6 @@ export class Submitter {
   private readonly calls: (Call | undefined)[] = []
   private readonly generations: number[] = []
   private readonly free: number[] = []
-  private readonly chunks: number[] = []
   private overflow: Waiting[] = []
   /** Most calls that may wait for a worker. */
   private queueLimit = Infinity
@@ -95,8 +97,7 @@ export class Submitter {
   private unpushed: number[] = []
   private pumping = false
   private asleep = false
-  private held = false
-  private keepsAlive = true
+  private readonly keeper: Keeper
   private readonly looks: boolean
   private readonly looker: Looker
   /** Slot of the call that was queued last. */
@@ -114,6 +115,7 @@ export class Submitter {
   ) {
     registerErrors()
     this.agent = Agent.of(pool.region)
+    this.keeper = new Keeper(this.agent)
     this.record = pool.submitterAt(number)
     const budget = new LookBudget(looks, pool.spin)
     this.looks = budget.looks
@@ -255,7 +257,7 @@ export class Submitter {
   detach(call: Call): void {
     call.detached = true
     this.background++
-    if (this.open <= this.background) this.letGo()
+    if (this.open <= this.background) this.keeper.letGo()
   }
 
   /** How many calls wait for a slot. */
@@ -278,7 +280,7 @@ export class Submitter {
   /** Rejects every open call; what still runs is nobody's any more. */
   rejectAll(reason: () => unknown): void {
     const { calls } = this
-    const rejected: Call[] = this.overflow.map(({ call }) => call)
+    const rejected: Call[] = [...this.overflow.map(({ call }) => call), ...this.posted.giveUp()]
     this.overflow = []
     for (let slot = 0; slot < calls.length; slot++) {
       const call = calls[slot]
@@ -335,8 +337,8 @@ export class Submitter {
 
   /** Whether open calls keep the process alive. */
   setKeepsAlive(keeps: boolean): void {
-    this.keepsAlive = keeps
-    if (!keeps) this.letGo()
+    this.keeper.keeps = keeps
+    if (!keeps) this.keeper.letGo()
     else if (this.asleep && this.open > 0) this.hold()
   }
 
@@ -350,19 +352,14 @@ export class Submitter {
 
   /** Takes no more calls, in this agent: what was open is nobody's any more. */
   close(): void {
-    this.letGo()
+    this.keeper.letGo()
     this.bell.close()
     releaseSubmitter(this.pool, this.number)
   }
 
   private takeSlot(): number {
-    let chunk = this.pool.takeChunk(this.number)
-    if (chunk === -1) {
-      closeSubmitters(this.pool, 0)
-      chunk = this.pool.takeChunk(this.number)
-      if (chunk === -1) return -1
-    }
-    this.chunks.push(chunk)
+    const chunk = takeChunk(this.pool, this.number)
+    if (chunk === -1) return -1
     const first = chunk * CHUNK_SLOTS
     for (let i = CHUNK_SLOTS - 1; i >= 0; i--) {
       const slot = first + i
@@ -433,9 +430,15 @@ export class Submitter {
     const generation = this.generations[slot]!
     if (call === ABANDONED) {
       this.calls[slot] = undefined
-      this.reuse(slot, at, generation + GENERATION_UNIT)
-      return
+      this.posted.forget(slot, generation)
+      return this.reuse(slot, at, generation + GENERATION_UNIT)
     }
+    if (phase === DONE && isPosted(pool.region, at)) {
+      this.calls[slot] = undefined
+      this.posted.end(call, slot, generation, posterOf(pool.region, at))
+      return this.reuse(slot, at, generation + GENERATION_UNIT)
+    }
+    this.posted.forget(slot, generation)
     let value: unknown
     let ok = false
     try {
@@ -448,16 +451,16 @@ export class Submitter {
       value = error
     }
     this.calls[slot] = undefined
-    this.closed(call)
+    this.ended(call, ok)
     // The state stays what it is until the slot's next call: see slot.ts.
     this.reuse(slot, at, generation + GENERATION_UNIT)
-    if (ok) {
-      this.completed++
-      call.resolve(value as never)
-    } else {
-      this.failed++
-      call.reject(value)
-    }
+    if (ok) call.resolve(value as never)
+    else call.reject(value)
+  }
+
+  /** A worker has posted a result. */
+  hear(result: PostedResult): void {
+    this.posted.hear(result, isOpen(this.calls[result.slot]) && this.generations[result.slot] === result.generation)
   }
 
   /** The worker is given up on, and may run on: the slot is left alone until it has ended. */
@@ -467,6 +470,12 @@ export class Submitter {
     this.abandon(slot, call)
     this.failed++
     call.reject(lostWith(load(this.pool.words, this.pool.workerAt(worker) + K_STUCK), isStuck))
+  }
+
+  private ended(call: Call, isFulfilled: boolean): void {
+    this.closed(call)
+    if (isFulfilled) this.completed++
+    else this.failed++
   }
 
   /** One open call less. */
@@ -524,7 +533,7 @@ export class Submitter {
   }
 
   private idle(): void {
-    this.letGo()
+    this.keeper.letGo()
     this.onIdle?.()
     if (this.idlers.length > 0) for (const resolve of this.idlers.splice(0)) resolve()
   }
@@ -587,14 +596,6 @@ export class Submitter {
   }
 
   private hold(): void {
-    if (this.held || !this.keepsAlive || this.open <= this.background) return
-    this.held = true
-    this.agent.hold()
-  }
-
-  private letGo(): void {
-    if (!this.held) return
-    this.held = false
-    this.agent.unhold()
+    if (this.open > this.background) this.keeper.hold()
   }
 }

@@ -52,6 +52,7 @@ import { callPosted, loadAndCall } from './load-call.js'
 import { LoadGate } from './load-gate.js'
 import { Observer } from './observer.js'
 import type { Pool } from './pool.js'
+import { postResult } from './posted-results.js'
 import { Sampler } from './sampler.js'
 import type { PostedCall } from './protocol.js'
 import { finish, giveBack, phaseOf, QUEUED, start, startSeen } from './slot.js'
@@ -401,8 +402,7 @@ export class WorkerLoop {
     const { words } = this.pool
     store(words, this.record + K_COMPLETED, this.completed)
     store(words, this.record + K_FAILED, this.failed)
-    const { stolen } = this.source
-    if (stolen !== undefined) store(words, this.record + K_STOLEN, stolen)
+    if (this.source.stolen !== undefined) store(words, this.record + K_STOLEN, this.source.stolen)
     this.observer?.flush()
   }
 
@@ -570,7 +570,8 @@ export class WorkerLoop {
 
   private succeed(slot: number, at: number, state: number, value: unknown): void {
     try {
-      writeResult(this.pool.region, at, value)
+      if (typeof value !== 'object' || !postResult(this.pool, this.number, this.role.post, slot, state, value))
+        writeResult(this.pool.region, at, value)
     } catch (error) {
       return this.fail(slot, at, state, error)
     }

@@ -5,6 +5,7 @@ import type { CurrentPool } from './current.js'
 import { ISOLATED_QUEUE } from './layout.js'
 import type { LeakWatch } from './leaks.js'
 import type { Observer } from './observer.js'
+import type { Post } from './posted-results.js'
 
 /** What sets a worker apart from the others. */
 export interface WorkerRole {
@@ -19,6 +20,8 @@ export interface WorkerRole {
   readonly onRetiring?: () => void
   /** Looks for what calls leave behind, in a pool where somebody wants to know. */
   readonly leaks?: LeakWatch | undefined
+  /** Posts a result to the agent that started the worker. @throws what the platform throws for what it can't post */
+  readonly post?: Post
   /** Its fibers' schedule and clock follow from it. */
   readonly seed?: number | undefined
   /** In an agent with code of its own: what is current while a function runs. */

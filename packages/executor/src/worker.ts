@@ -87,6 +87,7 @@ export async function serveWorker(): Promise<void> {
         ...recycle,
         heapMb: heapMb(getHost()),
         leaks,
+        post: (result, transfer) => parent.post(result, transfer),
         onRetiring: () => {
           queues.giveAway()
           say({ heddle: 'retiring' })

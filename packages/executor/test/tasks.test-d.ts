@@ -1,6 +1,6 @@
 import { describe, expectTypeOf, it } from 'vitest'
 import type { Executor, JoinHandle, TaskRef } from '../src/index.js'
-import { tasks } from '../src/index.js'
+import { tasks, transfer } from '../src/index.js'
 
 const work = tasks('file:///work.mjs', {
   add: (a: number, b: number) => a + b,
@@ -22,5 +22,18 @@ describe('tasks', () => {
     void executor.run(work.add, 1)
     // @ts-expect-error -- a number is no string
     void executor.map(work.load, [1])
+  })
+})
+
+describe('transfer', () => {
+  it('gives back what it was given', () => {
+    const bytes = new Uint8Array(1)
+    expectTypeOf(transfer(bytes, [bytes.buffer])).toEqualTypeOf<typeof bytes>()
+    const made = tasks('file:///made.mjs', { make: (size: number) => transfer({ size, bytes }, [bytes.buffer]) })
+    expectTypeOf(executor.run(made.make, 1)).resolves.toEqualTypeOf<{ size: number; bytes: typeof bytes }>()
+    // @ts-expect-error -- a number hands nothing over
+    transfer(1, [])
+    // @ts-expect-error -- objects, in a list
+    transfer(bytes, bytes.buffer)
   })
 })

@@ -67,6 +67,7 @@ describe('an executor on Node', () => {
     ['overflow', 'takes more calls than it has slots'],
     ['large', 'carries large payloads'],
     ['transfer', 'hands over buffers and ports'],
+    ['transfer-results', 'hands over what tasks return and are given, by every road'],
     ['addons', 'runs native addons in its tasks'],
     ['unshared', 'runs tasks by messages where workers get no memory'],
     ['stuck', 'reports workers that are stuck, and replaces them'],
