@@ -428,17 +428,16 @@ export class Submitter {
     if (call === undefined) return
     if (phase === CRASHED && workerOf(state) !== NOBODY) clear(pool.region, at, 1)
     const generation = this.generations[slot]!
-    if (call === ABANDONED) {
-      this.calls[slot] = undefined
-      this.posted.forget(slot, generation)
-      return this.reuse(slot, at, generation + GENERATION_UNIT)
-    }
-    if (phase === DONE && isPosted(pool.region, at)) {
+    if (phase === DONE && call !== ABANDONED && isPosted(pool.region, at)) {
       this.calls[slot] = undefined
       this.posted.end(call, slot, generation, posterOf(pool.region, at))
       return this.reuse(slot, at, generation + GENERATION_UNIT)
     }
     this.posted.forget(slot, generation)
+    if (call === ABANDONED) {
+      this.calls[slot] = undefined
+      return this.reuse(slot, at, generation + GENERATION_UNIT)
+    }
     let value: unknown
     let ok = false
     try {
