@@ -1,5 +1,5 @@
 /** The executor: calls, values, errors, deaths, ends. */
-import { AtomicInt32, CancelToken, capabilities, Executor, map, Mutex, Region, run, scope, spawn, TaskRef, waitAll } from 'heddle'
+import { AtomicInt32, CancelToken, capabilities, Executor, map, Mutex, Region, run, scope, spawn, TaskRef, transfer, waitAll } from 'heddle'
 import { equal, ok, rejects, throws, until } from './assert.mjs'
 import { LimitError, work } from './tasks.mjs'
 import { code, PAGES } from './wasm.mjs'
@@ -153,6 +153,35 @@ const executor = [
       equal(await scope((inside) => inside.run(work.add, 1, 1)), 2)
       const { done, pending } = await waitAll([spawn(work.echo, [1]), spawn(work.echo, [2])])
       equal([done.length, pending.length], [2, 0])
+    },
+  },
+  {
+    name: 'carries what the region has no room for, also to a task that blocks',
+    async run() {
+      const region = Region.create({ bytes: 4 << 20 })
+      const pool = await start({ region })
+      const size = 16 << 20
+      const back = await pool.run(work.echo, { bytes: new Uint8Array(size).fill(5) })
+      equal(back.bytes.length, size)
+      equal([back.bytes[0], back.bytes[size - 1]], [5, 5])
+      equal(await pool.run(work.joinsLarge, size), true)
+      equal(pool.stats().large.used, 0)
+      await pool.shutdown()
+    },
+  },
+  {
+    name: 'hands over what a task returns and is given',
+    memory: 'any',
+    async run() {
+      const pool = await start()
+      const size = 1 << 20
+      const made = await pool.run(work.handOver, size)
+      equal([made.length, made[size - 1]], [size, 7])
+      equal(await pool.run(work.leftOfIt), 0)
+      const called = pool.run(work.sum, transfer(made, [made.buffer]))
+      equal(made.length, 0)
+      equal(await called, 7 * size)
+      await pool.shutdown()
     },
   },
 ]

@@ -1,5 +1,5 @@
 /** What the suite runs in workers. */
-import { AtomicInt32, currentTask, Executor, isMainThread, Mutex, registerErrorClass, sleep, sleepAsync, sleepFiber, tasks } from 'heddle'
+import { AtomicInt32, currentTask, Executor, isMainThread, Mutex, registerErrorClass, sleep, sleepAsync, sleepFiber, tasks, transfer } from 'heddle'
 import { waits } from './waits.mjs'
 
 export class LimitError extends Error {
@@ -16,6 +16,7 @@ const spin = (ms) => {
   while (performance.now() < end);
 }
 let held
+let handedOver
 
 export const work = tasks(import.meta.url, {
   thread: (name, shared, started, options) => waits[name].thread(shared, options, () => started.add(1)),
@@ -90,6 +91,18 @@ export const work = tasks(import.meta.url, {
   },
   makeMutex() {
     new Mutex()
+  },
+  handOver(size) {
+    handedOver = new Uint8Array(size).fill(7)
+    return transfer(handedOver, [handedOver.buffer])
+  },
+  leftOfIt: () => handedOver.length,
+  sum: (bytes) => bytes.reduce((a, b) => a + b, 0),
+  /** Blocks for the result of a call of its own, a large one. */
+  joinsLarge(size) {
+    const bytes = new Uint8Array(size).fill(3)
+    const back = Executor.current().spawn(work.echo, [bytes]).join()
+    return back.length === size && back.every((byte) => byte === 3)
   },
   startThread: () => Executor.current().thread(work.echo, [1]),
   hangAlone() {
