@@ -30,8 +30,7 @@ const DEFAULT_CAPACITY = 1024
  * rx.recv() // 0.5
  */
 export function channel<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
-  const { capacity = DEFAULT_CAPACITY, codec } = options
-  return make(FLAVOR_SHARED, options.region, codec, capacity)
+  return make(FLAVOR_SHARED, checkOptions(options))
 }
 
 /**
@@ -40,9 +39,8 @@ export function channel<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>]
  * @throws InvalidArgumentError for a capacity that is no integer from 1 to 2^24, RegionFullError
  */
 export function spsc<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
-  const { capacity = DEFAULT_CAPACITY, codec } = options
-  checkRing(capacity)
-  return make(FLAVOR_SPSC, options.region, codec, capacity)
+  checkRing(checkOptions(options).capacity ?? DEFAULT_CAPACITY)
+  return make(FLAVOR_SPSC, options)
 }
 
 /**
@@ -51,9 +49,8 @@ export function spsc<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
  * @throws InvalidArgumentError for a capacity that is no integer from 1 to 2^24, RegionFullError
  */
 export function mpsc<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
-  const { capacity = DEFAULT_CAPACITY, codec } = options
-  checkRing(capacity)
-  return make(FLAVOR_MPSC, options.region, codec, capacity)
+  checkRing(checkOptions(options).capacity ?? DEFAULT_CAPACITY)
+  return make(FLAVOR_MPSC, options)
 }
 
 /**
@@ -68,7 +65,7 @@ export function mpsc<T>(options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
  * rx.length // 5000
  */
 export function unbounded<T>(options: Pick<ChannelOptions<T>, 'codec' | 'region'>): [Sender<T>, Receiver<T>] {
-  return make(FLAVOR_UNBOUNDED, options.region, options.codec, 1)
+  return make(FLAVOR_UNBOUNDED, { ...checkOptions(options), capacity: 1 })
 }
 
 /**
@@ -79,16 +76,19 @@ export function unbounded<T>(options: Pick<ChannelOptions<T>, 'codec' | 'region'
  * await answered.recvAsync()
  */
 export function oneshot<T>(options: Pick<ChannelOptions<T>, 'codec' | 'region'>): [Sender<T>, Receiver<T>] {
-  return make(FLAVOR_ONESHOT, options.region, options.codec, 1)
+  return make(FLAVOR_ONESHOT, { ...checkOptions(options), capacity: 1 })
 }
 
 /** Makes a channel in `channelBytes(codec, capacity)` zeroed bytes that the caller owns, at a multiple of 64. */
 export function channelAt<T>(region: Region, at: number, options: Pick<ChannelOptions<T>, 'capacity' | 'codec'>): [Sender<T>, Receiver<T>] {
-  const { capacity = DEFAULT_CAPACITY, codec } = options
+  const { capacity = DEFAULT_CAPACITY, codec } = checkOptions(options)
+  regionOf({ region })
   return open(Place.format(region, at, Sender, channelBytes(codec, capacity)), FLAVOR_SHARED, codec, capacity)
 }
 
-function make<T>(flavor: number, region = Region.default, codec: Codec<T>, capacity: number): [Sender<T>, Receiver<T>] {
+function make<T>(flavor: number, options: ChannelOptions<T>): [Sender<T>, Receiver<T>] {
+  const { capacity = DEFAULT_CAPACITY, codec } = options
+  const region = regionOf(options)
   const bytes = flavorBytes(region, { flavor, codec: codec as Codec<unknown>, capacity })
   return open(Place.allocate(region, Sender, bytes), flavor, codec, capacity)
 }

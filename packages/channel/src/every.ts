@@ -31,7 +31,8 @@ const DEFAULT_CAPACITY = 1024
  * rx.recv() === other.recv() // true
  */
 export function broadcast<T>(options: BroadcastOptions<T>): [Sender<T>, BroadcastReceiver<T>] {
-  const { capacity = DEFAULT_CAPACITY, codec, lag = 'error', region = Region.default } = options
+  const { capacity = DEFAULT_CAPACITY, codec, lag = 'error' } = checkOptions(options)
+  const region = regionOf(options)
   checkRing(capacity)
   const place = make(region, { flavor: FLAVOR_BROADCAST, codec: fixedCodec(codec, 'broadcast') as Codec<unknown>, capacity })
   set(region.words, (place.at >> 2) + SKIPS, lag === 'skip' ? 1 : 0)
@@ -51,7 +52,8 @@ export function broadcast<T>(options: BroadcastOptions<T>): [Sender<T>, Broadcas
  * rx.get()  // 0.5
  */
 export function watch<T>(initial: T, options: Pick<ChannelOptions<T>, 'codec' | 'region'>): [Sender<T>, WatchReceiver<T>] {
-  const { codec, region = Region.default } = options
+  const { codec } = checkOptions(options)
+  const region = regionOf(options)
   const fixed = fixedCodec(codec, 'watch')
   const place = make(region, { flavor: FLAVOR_WATCH, codec: fixed as Codec<unknown>, capacity: 1 })
   try {

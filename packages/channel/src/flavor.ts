@@ -12,7 +12,7 @@
  *               wakes and writes only inside of `whileThere`.
  * Pairs      C4: A_PIN, then the look at LIFE, with the clearing of LIFE, then `awaitPins` (atomics/agents.ts): one of them sees the other.
  */
-import { InvalidArgumentError, type Region, RegionFullError } from '@heddle/atomics'
+import { DisposedError, InvalidArgumentError, type Region, RegionFullError } from '@heddle/atomics'
 import { A_PIN, awaitPins, type EncodedValue, encodeValue, loadEncoded, storeEncoded } from '@heddle/atomics/internal'
 import { agentLocal, and, compareExchange, get, limits, load, or, pause, set, store } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
@@ -195,11 +195,11 @@ export abstract class Flavor<T> {
     return isInUse(agent, this.words, this.sendQueue) || isInUse(agent, this.words, this.receiveQueue)
   }
 
-  /** Ends the channel and frees what is left. @throws InvalidArgumentError while somebody waits; then nothing has changed */
+  /** Ends the channel and frees what is left. @throws InvalidArgumentError while somebody waits; DisposedError when another agent was first; then nothing has changed */
   end(): void {
     if (this.hasWaiters) this.refuse()
     const { words, base, header } = this
-    if (compareExchange(words, base + LIFE, header, 0) !== header) return
+    if (compareExchange(words, base + LIFE, header, 0) !== header) throw new DisposedError('this channel was disposed of')
     awaitPins(words, base * 4, HEAD_BYTES)
     if (this.hasWaiters) {
       // One that was chosen by an agent that died, and waits again.

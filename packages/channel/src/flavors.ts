@@ -39,12 +39,14 @@ export interface Shape {
 /** Bytes that a channel of the flavour `channel()` takes. */
 export function channelBytes<T>(codec: Codec<T>, capacity: number): number {
   checkCapacity(capacity)
+  checkCodec(codec)
   return bodyBytes({ flavor: FLAVOR_SHARED, codec: codec as Codec<unknown>, capacity }, 0) + kindBytes(codec as Codec<unknown>)
 }
 
 /** Bytes that a channel takes in a region. */
 export function flavorBytes(region: Region, shape: Shape): number {
   checkCapacity(shape.capacity)
+  checkCodec(shape.codec)
   return bodyBytes(shape, region.agents) + kindBytes(shape.codec)
 }
 

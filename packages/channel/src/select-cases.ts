@@ -42,13 +42,15 @@ export class Cases {
   readonly meets: boolean
 
   constructor(cases: SelectCases) {
-    for (const [key, what] of Object.entries(cases)) {
+    for (const [key, what] of Object.entries(checkOptions(cases))) {
+      if (typeof what !== 'object' || (what as unknown) === null) throw new InvalidArgumentError(`select: '${key}' is no case`)
       if ('source' in what) this.times.push({ key, source: what.source })
       else if (Array.isArray(what))
         this.channels.push(channelCase(key, (what as unknown as [Sender<unknown>, unknown])[0], true, (what as unknown as [unknown, unknown])[1]))
       else this.channels.push(channelCase(key, what as unknown as Receiver<unknown>, false, undefined))
     }
     if (this.channels.length > MAX_CASES) throw new InvalidArgumentError(`a select takes at most ${MAX_CASES} channels, got ${this.channels.length}`)
+    if (this.channels.length + this.times.length === 0) throw new InvalidArgumentError('a select without cases would wait for ever')
     this.region = this.channels[0]?.flavor.region ?? Regions.default
     for (const { flavor, key } of this.channels) {
       if (flavor.region !== this.region) throw new InvalidArgumentError(`select: the channel of '${key}' lives in another region than the first one`)

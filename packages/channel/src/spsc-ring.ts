@@ -249,10 +249,13 @@ export class SpscRing<T> extends Ring<T> {
   private readBusy(cursor: OwnCursor, state: number, at: number, lap: number): T {
     this.begin(cursor)
     try {
-      return this.codec.read(this.region, at)
+      try {
+        return this.codec.read(this.region, at)
+      } finally {
+        this.giveUp(state, at, lap, cursor.agent.tag)
+      }
     } finally {
       this.end(cursor)
-      this.giveUp(state, at, lap, cursor.agent.tag)
     }
   }
 
