@@ -62,7 +62,7 @@ export abstract class Endpoint<T> extends SharedObject {
     this.flavor.close(Agent.of(this.region), reason)
   }
 
-  /** Refuses while somebody waits; frees what is left. */
+  /** Refuses while somebody waits (at capacity 0 also while a message that was handed over has not been read); frees what is left. */
   protected override onDispose(): void {
     this.flavor.end()
     store(this.region.words, (this.at >> 2) + RECEIVER_HEADER, 0)

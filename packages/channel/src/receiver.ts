@@ -98,8 +98,9 @@ export class Receiver<T> extends Endpoint<T> {
   }
 
   /**
-   * Receives what is there, at least one message and at most `max`; blocks the thread until there is one.
-   * @throws as `recv`; InvalidArgumentError when `max` is no positive integer
+   * Receives what is there, at least one message and at most `max`; blocks the thread until there is one. When one that is not the first can't be opened here, those before it
+   * are given; it is gone, and the next receive of this receiver here, of whatever verb, throws what the codec threw. A LaggedError likewise.
+   * @throws as `recv`; InvalidArgumentError when `max` is no positive integer; TypeError when the array can't hold the first message, which the next receive gets
    */
   recvMany(max: number, options?: BlockingOptions): T[]
   /** Receives numbers into `into`, from its start. @returns the part that was filled: at least one number */
@@ -177,7 +178,10 @@ export class Receiver<T> extends Endpoint<T> {
     return readableOf(this, this.flavor, options)
   }
 
-  /** Ends the channel for every agent, the sending end too. @throws InvalidArgumentError while somebody waits, DisposedError */
+  /**
+   * Ends the channel for every agent, the sending end too.
+   * @throws InvalidArgumentError while somebody waits, or, at capacity 0, was handed a message that it has not read yet; DisposedError
+   */
   override dispose(): void {
     this.assertLive()
     Sender.at(this.region, senderAt(this.at)).dispose()
