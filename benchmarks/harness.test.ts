@@ -44,7 +44,7 @@ describe('npm run bench', () => {
     const report = JSON.parse(readFileSync(join(folder, 'results', 'trivial.json'), 'utf8'))
     expect(report).toMatchObject({ suite: 'trivial', quick: true, machine: { node: process.versions.node, v8: process.versions.v8 } })
     expect(Object.keys(report.machine).sort()).toEqual(['commit', 'cores', 'cpu', 'date', 'node', 'os', 'v8'])
-    const [loop, twice, promise, sameClock, clock, pid] = report.rows
+    const [loop, twice, promise, sameClock, clock, pid, three, six] = report.rows
     expect(loop).toEqual({ name: 'sum · loop', ns: expect.any(Number), spread: expect.any(Number), unit: 'addition' })
     expect(loop.ns).toBeGreaterThan(0)
     expect(twice).toMatchObject({ name: 'sum · twice', ratio: expect.any(Number), floor: 'loop', target: '<= 1000 x loop', met: true })
@@ -52,7 +52,9 @@ describe('npm run bench', () => {
     expect(sameClock).toMatchObject({ name: 'sum · its own clock', ns: 7, spread: 0 })
     expect(clock).toEqual({ name: 'processes · its own clock', ns: 42, spread: 0, unit: 'addition' })
     expect(pid).toMatchObject({ name: 'processes · process id', ns: 1 })
-    expect(report.rows).toHaveLength(6)
+    expect(three).toEqual({ name: 'memory · three bytes', bytes: 3, spread: 0, target: '<= 3 bytes', met: true, unit: 'addition' })
+    expect(six).toMatchObject({ name: 'memory · six bytes', bytes: 6, target: '<= 1 x three bytes (2.00)', met: false })
+    expect(report.rows).toHaveLength(8)
   })
 
   test.each(['shared', 'process'])('fails when one run of a contender gave a wrong result (%s)', async (isolation) => {
