@@ -1,6 +1,6 @@
 /** Bounded channels: ring.ts is the algorithm, flavor.ts the waiting. */
-import { type Codec, Region } from '@heddle/atomics'
-import { Place } from '@heddle/atomics/internal'
+import type { Codec, Region } from '@heddle/atomics'
+import { checkOptions, Place, regionOf } from '@heddle/atomics/internal'
 import { channelBytes, flavorBytes, formatChannel } from './flavors.js'
 import { FLAVOR_MPSC, FLAVOR_ONESHOT, FLAVOR_SHARED, FLAVOR_SPSC, FLAVOR_UNBOUNDED, RECEIVER_HEADER } from './layout.js'
 import { Receiver } from './receiver.js'

@@ -1,6 +1,6 @@
 /** Channels whose every receiver gets every message: fan-out.ts is the waiting, broadcast.ts and watch.ts are the algorithms. */
-import { type Codec, Region } from '@heddle/atomics'
-import { fixedCodec, Place } from '@heddle/atomics/internal'
+import type { Codec, Region } from '@heddle/atomics'
+import { checkOptions, fixedCodec, Place, regionOf } from '@heddle/atomics/internal'
 import { set } from '@heddle/atomics/ops'
 import { type ChannelOptions } from './channel.js'
 import { flavorBytes, formatChannel, type Shape } from './flavors.js'

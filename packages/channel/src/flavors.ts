@@ -1,6 +1,6 @@
 /** Which flavours there are: how large each is, how it is made, how it is opened. */
 import type { Codec, Region } from '@heddle/atomics'
-import { fixedCodec, kindBytes, readKind, writeKind } from '@heddle/atomics/internal'
+import { checkCodec, fixedCodec, kindBytes, readKind, writeKind } from '@heddle/atomics/internal'
 import { get, set } from '@heddle/atomics/ops'
 import { BroadcastRing, broadcastBytes } from './broadcast.js'
 import { Buffered } from './buffered.js'

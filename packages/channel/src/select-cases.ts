@@ -1,5 +1,6 @@
 /** What a select chooses from: its channels and times, and how one of them is done when it can be. */
 import { InvalidArgumentError, type Region, Region as Regions } from '@heddle/atomics'
+import { checkOptions } from '@heddle/atomics/internal'
 import { random } from '@heddle/atomics/ops'
 import { Buffered } from './buffered.js'
 import { Endpoint } from './endpoint.js'
@@ -50,7 +51,6 @@ export class Cases {
       else this.channels.push(channelCase(key, what as unknown as Receiver<unknown>, false, undefined))
     }
     if (this.channels.length > MAX_CASES) throw new InvalidArgumentError(`a select takes at most ${MAX_CASES} channels, got ${this.channels.length}`)
-    if (this.channels.length + this.times.length === 0) throw new InvalidArgumentError('a select without cases would wait for ever')
     this.region = this.channels[0]?.flavor.region ?? Regions.default
     for (const { flavor, key } of this.channels) {
       if (flavor.region !== this.region) throw new InvalidArgumentError(`select: the channel of '${key}' lives in another region than the first one`)
