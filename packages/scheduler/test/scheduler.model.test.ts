@@ -142,3 +142,40 @@ test('a fiber that joins one that another thread wakes gets its result, and a pr
     { regionBytes: 1 << 17, preemptions: full ? 3 : 2 },
   )
 })
+
+test('two fibers that join one that another thread wakes, of which one is cancelled meanwhile: the other is told, once', () => {
+  run(
+    'Scheduler: joinFiber ×2 of a parked fiber, cancel of one | unpark',
+    ({ region, spawn }) => {
+      const parker = new Parker({ region })
+      const owner = spawn(() => {
+        const scheduler = new Scheduler({ region })
+        let told = 0
+        const parked = scheduler.spawn(function* () {
+          yield* parker.parkFiber()
+          return 7
+        })
+        const join = function* (): Generator<unknown, number> {
+          const result = yield* parked.joinFiber()
+          told++
+          return result + 1
+        }
+        const [joiner, cancelled] = [scheduler.spawn(join), scheduler.spawn(join)]
+        scheduler.spawn(function* () {
+          yield
+          cancelled.cancel('cancelled')
+        })
+        scheduler.run()
+        return [joiner.join(), parked.join(), cancelled.state, told]
+      }, readyIn(region))
+      spawn(() => parker.unpark(), readyIn(region))
+      return () => {
+        const [first, second, state, told] = owner.result
+        expect([first, second, told]).toEqual([8, 7, state === 'finished' ? 2 : 1])
+        expect(parker.tryPark()).toBe(false)
+        return state
+      }
+    },
+    { regionBytes: 1 << 17, preemptions: full ? 3 : 2 },
+  )
+})

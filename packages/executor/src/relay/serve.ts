@@ -16,9 +16,13 @@ import { Inbox } from './inbox.js'
 import type { RelayedWorker, Report, ToWorker } from './protocol.js'
 
 /** Begins to take calls. @param begin gives all messages, those that came already first */
-export async function serveRelayed(parent: HostParent, data: RelayedWorker, begin: (listener: (message: ToWorker) => void) => void): Promise<void> {
+export async function serveRelayed(
+  parent: HostParent,
+  data: RelayedWorker,
+  begin: (listener: (message: ToWorker) => void) => void,
+  region = privateRegion(),
+): Promise<void> {
   const { number, setup, tellsHeap } = data
-  const region = privateRegion()
   const pool = new Pool({ region, maxWorkers: number + 1 })
   const queues = new Queues(pool)
   const table = new TaskTable(pool)
