@@ -11,8 +11,8 @@
  *               the slot's words next after a death calls `sweep` before the slot is used again.
  *            I3 A unit that is taken lies within the buffer before T_BLOCK names it; the buffer never shrinks.
  * Pairs      The step of the slot's state that hands over its words publishes the bytes, and that the buffer has grown.
- * Progress   No locks. Two that take overlapping runs at once: each takes from below, so the one whose run ends higher gets on; the other looks further up.
- *            A search that met with another one's units and found nothing begins again, TRIES times.
+ * Progress   No locks. Of two that take overlapping runs at once the one whose run ends higher gets on, since each takes from below; the other looks further
+ *            up, once. So a search may find no room where another one is about to give up its own: only when little more than both want is left.
  * Rejected   A buffer for each payload, sent with the host's message: an agent that blocks hears no messages, workers have no road to one another but
  *            through the owner's event loop, and agents that the program started have none at all. A lock: it would have to be taken over from the dead.
  *            Blocks of the region for everything: it zeroes what it gives, and one size has to fit all programs.
@@ -26,7 +26,6 @@ const MAX_ANNEX = MAX_UNITS * UNIT_BYTES
 const MIN_ANNEX = 2 ** 28
 /** Most bytes of one payload: lengths are signed words. */
 export const MAX_PAYLOAD = 2 ** 31 - UNIT_BYTES
-const TRIES = 16
 
 /** A new buffer for a pool: as much address space as there is, and no memory yet; undefined where the engine has none that grow. */
 export function createAnnex(): SharedArrayBuffer | undefined {
@@ -64,22 +63,17 @@ export class Annex {
   /** Takes a run of units for a slot; its first. @throws RegionFullError, and nothing was taken */
   take(slot: number, bytes: number): number {
     const count = unitsFor(bytes)
-    for (let tries = 0; ; tries++) {
-      let first = 0
-      let met = false
-      while (first + count <= this.units) {
-        const busy = this.lastBusy(first, count)
-        if (busy !== -1) {
-          first = busy + 1
-          continue
-        }
-        const taken = this.takeRun(slot, first, count)
-        if (taken === count) return this.reach(first, count)
-        met = true
-        first += taken + 1
+    for (let first = 0; first + count <= this.units; ) {
+      const busy = this.lastBusy(first, count)
+      if (busy !== -1) {
+        first = busy + 1
+        continue
       }
-      if (!met || tries === TRIES) throw new RegionFullError(`no room for a payload of ${bytes} bytes beside others of ${this.used} bytes`)
+      const taken = this.takeRun(slot, first, count)
+      if (taken === count) return this.reach(first, count)
+      first += taken + 1
     }
+    throw new RegionFullError(`no room for a payload of ${bytes} bytes beside others of ${this.used} bytes`)
   }
 
   /** Gives a run back that `take` gave. */
