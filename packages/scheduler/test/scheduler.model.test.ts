@@ -160,7 +160,7 @@ test('two fibers that join one that another thread wakes, of which one is cancel
           told++
           return result + 1
         }
-        const [joiner, cancelled] = [scheduler.spawn(join), scheduler.spawn(join)]
+        const [cancelled, joiner] = [scheduler.spawn(join), scheduler.spawn(join)]
         scheduler.spawn(function* () {
           yield
           cancelled.cancel('cancelled')
