@@ -63,7 +63,7 @@ export class Annex {
   /** Takes a run of units for a slot; its first. @throws RegionFullError, and nothing was taken */
   take(slot: number, bytes: number): number {
     const count = unitsFor(bytes)
-    for (let first = 0; first + count <= this.units; ) {
+    for (let first = 0; first + count <= this.units;) {
       const busy = this.lastBusy(first, count)
       if (busy !== -1) {
         first = busy + 1
