@@ -199,6 +199,32 @@ describe('a codec that sends to the channel which it writes for', () => {
     }
   })
 
+  test('broadcast, watch: a codec that sends when it has written half of its value', () => {
+    let inside: (() => void) | undefined
+    const halves: Codec<number> = {
+      kind: 'test.halves',
+      bytes: 8,
+      align: 4,
+      fixed: true,
+      write(to, at, value) {
+        set(to.words, at >> 2, value)
+        const act = inside
+        inside = undefined
+        act?.()
+        set(to.words, (at >> 2) + 1, value)
+      },
+      read: (from, at) => get(from.words, at >> 2) * 1000 + get(from.words, (at >> 2) + 1),
+    }
+    const [tx, rx] = broadcast({ capacity: 4, codec: halves, region })
+    inside = () => tx.send(1)
+    tx.send(2)
+    expect([rx.recv(), rx.recv()]).toEqual([1001, 2002])
+    const [latestTx, latest] = watch(0, { codec: halves, region })
+    inside = () => latestTx.send(1)
+    latestTx.send(2)
+    expect(latest.get()).toBe(2002)
+  })
+
   test('capacity 0: both are received', async () => {
     const [tx, rx] = channel<unknown>({ capacity: 0, codec: json(100), region })
     const got = [rx.recvAsync(), rx.recvAsync()]
