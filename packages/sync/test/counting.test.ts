@@ -5,6 +5,7 @@
  * (CountDownLatchTest, SemaphoreTest: weighted acquires, fairness, negative arguments), Go's sync/waitgroup_test.go.
  */
 import { afterEach, describe, expect, test } from 'vitest'
+import { CancelSource } from '../../cancel/src/index.js'
 import { Event, Latch, Semaphore, WaitGroup } from '../src/index.js'
 import { Modes, modes, turns } from './support/modes.js'
 
@@ -46,10 +47,13 @@ describe.each(modes)('Semaphore, %s', (mode) => {
   test('when the first gives up, those behind it get what is there', async () => {
     all = Modes.create()
     const semaphore = new Semaphore(1, { region: all.region })
-    const big = all.call(mode, semaphore, 'acquire', 2, { timeout: 20 })
+    const source = new CancelSource({ region: all.region })
+    const big = all.call(mode, semaphore, 'acquire', 2, { signal: source.token })
     await all.waiting(1)
     const small = all.call('promise', semaphore, 'acquire')
-    expect((await big).error?.code).toBe('ERR_TIMEOUT')
+    await all.waiting(2)
+    source.cancel()
+    expect((await big).error?.code).toBe('ERR_CANCELLED')
     expect((await small).error).toBeUndefined()
   })
 
