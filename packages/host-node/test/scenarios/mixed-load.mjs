@@ -22,8 +22,8 @@ const { host, natives } = watchedHost()
 const region = Region.create({ bytes: 64 << 20 })
 const executor = await Executor.start({ host, workers: { min: 1, max: 3 }, region })
 const counts = { calls: 0, settled: 0, failed: 0, messages: 0, threads: 0, kills: 0 }
-/** What may end a call when its worker is killed, or when it is asked to end. */
-const expected = new Set(['ERR_WORKER_CRASHED', 'ERR_CLOSED', 'ERR_TIMEOUT', 'ERR_CANCELLED', 'ERR_POISONED'])
+/** What may end a call when its worker is killed, when it is asked to end, or when it blocks for a lock that a fiber of its worker has. */
+const expected = new Set(['ERR_WORKER_CRASHED', 'ERR_CLOSED', 'ERR_TIMEOUT', 'ERR_CANCELLED', 'ERR_POISONED', 'ERR_DEADLOCK'])
 
 /** Counts a promise, which settles once, with what is expected or an error that may come. */
 async function settles(promise, check = () => undefined) {
