@@ -152,7 +152,7 @@ export class Executor {
     const pool = new Pool({ region, maxWorkers: numbers, isLimited: settings.queueLimit !== Infinity, spin, blocks: blocks && !isRelayed })
     const queues = new Queues(pool)
     const submitter = Submitter.open(pool, queues, !isLocal && !isRelayed)
-    submitter.setLimit(settings.queueLimit)
+    submitter.room.setLimit(settings.queueLimit)
     const emitter = new Emitter()
     const table = new TaskTable(pool)
     const name = options.name ?? 'heddle'
@@ -310,7 +310,7 @@ export class Executor {
   async spawnAsync<A extends unknown[], R>(task: TaskRef<A, R>, args: A, options?: CallOptions): Promise<JoinHandle<R>> {
     const deadline = deadlineOf(options)
     // Others may have taken the room in the meantime.
-    while (!this.submitter.hasRoom()) await this.waitForRoom(deadline, options?.signal)
+    while (!this.submitter.room.hasSome()) await this.waitForRoom(deadline, options?.signal)
     return this.spawn(task, args, options)
   }
 
@@ -320,7 +320,7 @@ export class Executor {
    */
   async room(options?: WaitOptions): Promise<void> {
     const deadline = deadlineOf(options)
-    if (!this.submitter.hasRoom()) await this.waitForRoom(deadline, options?.signal)
+    if (!this.submitter.room.hasSome()) await this.waitForRoom(deadline, options?.signal)
   }
 
   /** Starts workers until there are `count` (default and at most: the most that there may be); resolves when they take calls. */
@@ -475,7 +475,7 @@ export class Executor {
 
   /** @throws QueueFullError */
   private assertRoom(): void {
-    if (!this.submitter.hasRoom())
+    if (!this.submitter.room.hasSome())
       throw new QueueFullError('as many calls wait for a worker as queueLimit allows: await executor.room() or spawnAsync(), or catch this error')
   }
 
@@ -483,7 +483,7 @@ export class Executor {
     checkSignal(signal)
     await new Promise<void>((resolve, reject) => {
       const stop = this.submitter.limit(deadline, signal, reject)
-      this.submitter.onRoom(() => {
+      this.submitter.room.whenSome(() => {
         stop()
         resolve()
       })

@@ -120,9 +120,11 @@ export class JoinHandle<R> implements Call {
         ended = { reason }
         waker.wake()
       })
+      this.submitter.beginFiber()
       try {
         while (this.isPending && ended === undefined) yield BLOCKED
       } finally {
+        this.submitter.endFiber()
         stop()
         clean()
       }

@@ -8,6 +8,7 @@
  * Invariants I1 A slot is this submitter's from `takeChunk` on; its JS state (`calls`, `free`, `generation`) is changed here alone.
  *            I2 While calls are open, a `pump` microtask is queued, or S_ASLEEP is 1 and done bits were looked for after that. The bits are hints: a call
  *               whose slot says that it has ended may be settled without them, and one that was settled may be named by them.
+ *               So it is also where a fiber waits for one: a scheduler may block the thread before a microtask runs.
  *            I3 The process is held (W5) only while asleep: with a microtask queued it can't end.
  * Pairs      A worker sets its done bits, then reads S_ASLEEP; `sleep` sets S_ASLEEP, then reads the bits. One sees the other.
  * Rejected   One microtask that polls until its time is up: it would keep the user's own microtasks waiting. Each round is short
@@ -41,6 +42,7 @@ import { clear, isPosted, isThrown, posterOf, prepareArguments, readResult, trim
 import type { Pool } from './pool.js'
 import { type PostedResult, PostedResults } from './posted-results.js'
 import type { Queues } from './queues.js'
+import { Room } from './room.js'
 import { cancel, CRASHED, DONE, enqueue, GENERATION_UNIT, generationOf, PHASE_MASK, phaseOf, QUEUED, STARTED, STUCK, workerOf } from './slot.js'
 import { closeSubmitters, NOBODY, releaseSubmitter, takeChunk } from './reaper.js'
 import { Keeper } from './keeper.js'
@@ -54,8 +56,6 @@ export type { Call } from './call.js'
 
 /** One of so many calls is measured: a power of 2. */
 const SAMPLE = 16
-/** Calls between two counts where there is no limit: the number is changed at each call, and engines keep a small integer in the object itself. */
-const MOST_ROOM = 2 ** 30 - 1
 /** Queues microtasks: `queueMicrotask` of some hosts makes an object for each. */
 const resolved = /* @__PURE__ */ Promise.resolve()
 
@@ -86,17 +86,16 @@ export class Submitter {
   private readonly generations: number[] = []
   private readonly free: number[] = []
   private overflow: Waiting[] = []
-  /** Most calls that may wait for a worker. */
-  private queueLimit = Infinity
-  /** How many may be added before they have to be counted again. */
-  private room = MOST_ROOM
-  private readonly roomWaiters: (() => void)[] = []
+  /** How many more calls may wait. */
+  readonly room: Room
   private readonly unseenCalls = new Unseen((call) => this.onUnseen?.(call))
   private readonly idlers: (() => void)[] = []
   /** Queued calls that the ring had no place for. */
   private unpushed: number[] = []
   private pumping = false
   private asleep = false
+  /** Fibers that wait for calls. */
+  private fibers = 0
   private readonly keeper: Keeper
   private readonly looks: boolean
   private readonly looker: Looker
@@ -119,6 +118,8 @@ export class Submitter {
     this.record = pool.submitterAt(number)
     const budget = new LookBudget(looks, pool.spin)
     this.looks = budget.looks
+    const wants = (): void => void store(pool.words, this.record + S_WANTS_ROOM, 1)
+    this.room = new Room(() => this.countWaiting(), wants)
     const rung = (): void => this.rung()
     this.looker = new Looker(budget, () => isCrowded(pool), rung)
     this.bell = Doorbell.open(pool.region, rung)
@@ -136,33 +137,10 @@ export class Submitter {
     }
   }
 
-  /** Sets how many calls may wait for a worker. */
-  setLimit(limit: number): void {
-    this.queueLimit = limit
-    this.room = Math.min(limit, MOST_ROOM)
-  }
-
-  /** Whether one more call may wait. */
-  hasRoom(): boolean {
-    if (this.room > 0) return true
-    return (this.room = Math.min(this.queueLimit - this.countWaiting(), MOST_ROOM)) > 0
-  }
-
-  /** Calls back once when there may be room: at once, or when one of this agent's calls has started or ended. */
-  onRoom(callback: () => void): void {
-    store(this.pool.words, this.record + S_WANTS_ROOM, 1)
-    if (this.hasRoom()) callback()
-    else this.roomWaiters.push(callback)
-  }
-
-  private tellRoom(): void {
-    for (const callback of this.roomWaiters.splice(0)) this.onRoom(callback)
-  }
-
   /** Calls a task. @throws NotShareableError @throws RegionFullError */
   submit(call: Call, task: number, args: readonly unknown[]): number {
     const { pool } = this
-    this.room--
+    this.room.left--
     const slot = this.free.pop() ?? this.takeSlot()
     if (slot === -1) {
       this.overflow.push({ call, task, args: prepareArguments(pool.region, args) })
@@ -332,7 +310,27 @@ export class Submitter {
     } finally {
       // I2: what is still open is looked for again.
       if (this.open > 0) this.keepPumping()
+      if (this.fibers > 0) this.askForFibers()
     }
+  }
+
+  /** A fiber begins to wait for a call: settles what has ended, and is rung for the rest. Until `endFiber`. */
+  beginFiber(): void {
+    this.fibers++
+    this.agent.addFiber()
+    this.askForFibers()
+  }
+
+  endFiber(): void {
+    this.fibers--
+    this.agent.removeFiber()
+  }
+
+  /** Asks to be rung, whether a microtask is queued or not (I2). */
+  private askForFibers(): void {
+    this.asleep = true
+    store(this.pool.words, this.record + S_ASLEEP, 1)
+    this.takeDone()
   }
 
   /** Whether open calls keep the process alive. */
@@ -481,7 +479,7 @@ export class Submitter {
   private closed(call: Call): void {
     this.open--
     if (call.detached === true) this.background--
-    if (this.roomWaiters.length > 0) this.tellRoom()
+    this.room.tell()
     // Asleep, nobody would notice.
     if (this.open === 0 && this.asleep) this.idle()
   }
@@ -517,18 +515,19 @@ export class Submitter {
   private keepPumping(): void {
     if (this.pumping) return
     this.pumping = true
-    if (this.asleep) this.awake()
+    if (this.asleep && this.fibers === 0) this.awake()
     this.looker.restart()
     void resolved.then(this.pumpTask)
   }
 
   private rung(): void {
-    if (this.roomWaiters.length > 0) this.tellRoom()
+    this.room.tell()
     if (!this.asleep) return
     this.awake()
     this.takeDone()
     if (this.open === 0) return this.idle()
     this.keepPumping()
+    if (this.fibers > 0) this.askForFibers()
   }
 
   private idle(): void {

@@ -6,6 +6,7 @@
 import { add, load } from '@heddle/atomics/ops'
 import { model, type ModelOptions } from '@heddle/model'
 import { CancelledError } from '@heddle/park'
+import { Scheduler } from '@heddle/scheduler'
 import { expect, test } from 'vitest'
 import { Queues } from '../src/queues.js'
 import { Scope } from '../src/scope.js'
@@ -103,3 +104,35 @@ for (const workers of [1, 2]) {
     expect([report.complete, report.outcomes.size > 1]).toEqual([true, true])
   })
 }
+
+test('a thread that blocks for its fibers hears of the calls that they wait for, also of those that end one after the other', () => {
+  const report = model(
+    'submit ×2, run { join of a fiber | join of a fiber } | take, run, sleep',
+    ({ region, spawn }) => {
+      const { open, runs, ran } = small(region)
+      const submitter = spawn(
+        () => {
+          const calls = submitterOf(open())
+          const scheduler = new Scheduler({ region })
+          const fibers = [call(calls, 4), call(calls, 5)].map((handle) => scheduler.spawn(() => handle.joinFiber()))
+          scheduler.run()
+          return { ends: fibers.map((fiber) => fiber.join()), open: calls.open }
+        },
+        { ...ready(region), loop: 'idle' },
+      )
+      spawn(
+        () =>
+          work(open(), 0, (value) => {
+            ran()
+            return value * 2
+          }),
+        { ...ready(region), loop: 'idle' },
+      )
+      return () => {
+        expect([submitter.result, runs()]).toEqual([{ ends: [8, 10], open: 0 }, 2])
+      }
+    },
+    { ...options, preemptions: full ? 2 : 1 },
+  )
+  expect(report.complete).toBe(true)
+})

@@ -187,11 +187,12 @@ export class Agent {
     this.removeFiber()
   }
 
-  private addFiber(): void {
+  /** A fiber of this thread waits for something that this agent will be told: whoever blocks the thread for its fibers looks here, too. */
+  addFiber(): void {
     if (this.fibers++ === 0) awaited.get().add(this)
   }
 
-  private removeFiber(): void {
+  removeFiber(): void {
     if (--this.fibers === 0) awaited.get().delete(this)
   }
 
