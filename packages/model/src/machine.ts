@@ -16,7 +16,7 @@ import { Fate } from './fate.js'
 import { addThread, MemorySum } from './fingerprint.js'
 import { Lanes } from './lanes.js'
 import { type BufferCells, Buffers, Cell, Memory } from './memory.js'
-import { TURN } from './codes.js'
+import { GET, TURN } from './codes.js'
 import { describe } from './native.js'
 import { Random } from './random.js'
 import { Diverged, type Search } from './search.js'
@@ -486,7 +486,7 @@ export class Machine {
     const { cycles } = thread
     if ((cycles[1]! >= 3 || cycles[2]! >= 6 || cycles[3]! >= 9 || cycles[4]! >= 12) && !thread.preparing && thread.freedAt !== thread.length) {
       const period = cycles[1]! >= 3 ? 1 : cycles[2]! >= 6 ? 2 : cycles[3]! >= 9 ? 3 : 4
-      this.spin(thread, period)
+      if (looksAround(thread, period)) this.spin(thread, period)
     }
   }
 
@@ -575,6 +575,12 @@ export class Machine {
 /** Changed, not different: had it to differ, a word that changes back would put the spinning thread to sleep again unseen by the search. */
 function hasChanged({ cell, version }: Watched): boolean {
   return cell.version !== version
+}
+
+/** Whether a lap of so many operations would ever see what others do: laps of plain reads alone are straight code that reads a field several times. */
+function looksAround({ signatures, length }: Thread, period: number): boolean {
+  for (let at = length - period; at < length; at++) if (Math.floor(signatures[at]! / OPERATION) !== GET) return true
+  return false
 }
 
 function isAsynchronous(result: unknown): boolean {

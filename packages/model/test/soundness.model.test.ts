@@ -198,3 +198,16 @@ for (const preemptions of [Infinity, 0, 1, 2]) {
     })
   }
 }
+
+test('code that reads a field again and again is no spin loop', () => {
+  const report = check('get ×6, load | store', ({ spawn }) => {
+    const words = new Int32Array(new SharedArrayBuffer(8))
+    const reader = spawn(() => {
+      for (let i = 0; i < 6; i++) get(words, 1)
+      return load(words, 0)
+    })
+    spawn(() => store(words, 0, 1))
+    return () => reader.result
+  })
+  expect([report.finding, report.complete, [...report.outcomes.keys()].sort()]).toEqual([undefined, true, ['0', '1']])
+})
