@@ -107,6 +107,7 @@ class RelayedPool {
       {
         giveUp: (reason) => submitter.rejectAll(() => reason),
         reaped: () => void submitter.takeDone(),
+        result: (result) => submitter.hear(result),
         progress: () => submitter.completed + submitter.failed,
         added: none,
         ending: none,

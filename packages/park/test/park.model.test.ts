@@ -269,7 +269,7 @@ test('a promise whose agent blocks while it is chosen: it is told when the threa
       const ended = new AtomicInt32({ region })
       spawn(
         () => {
-          const operation = new ParkOperation(Agent.of(region), (queue.at >> 2) + 1, () => open.load() === 0)
+          const operation = new ConditionalPark(Agent.of(region), (queue.at >> 2) + 1, () => open.load() === 0)
           Pending.start(operation, KIND_PROMISE, undefined, false, {
             done: ({ outcome }) => void (outcome === 'unparked' && ended.add(1)),
             failed: () => void ended.add(100),
