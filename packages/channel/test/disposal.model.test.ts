@@ -12,7 +12,7 @@ import { broadcast, channel, ClosedError, mpsc, oneshot, type Receiver, select, 
 import { HEAD_BYTES } from '../src/layout.js'
 
 const full = process.env['HEDDLE_MODEL_FULL'] === '1'
-const options: ModelOptions = { regionBytes: 1 << 16, preemptions: full ? 3 : 2 }
+const options: ModelOptions = { regionBytes: 1 << 16, preemptions: 2 }
 
 const ready = (region: Region) => ({
   before: (): void => {

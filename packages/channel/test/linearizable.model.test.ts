@@ -183,7 +183,7 @@ for (const [name, { make, keeps, before = 0 }] of Object.entries(sealed)) {
         }, ready(region))
       },
       // Out of the send, into it, and out of it once more.
-      { preemptions: full ? 4 : 3 },
+      { preemptions: 3 },
     )
   })
 
@@ -219,7 +219,7 @@ test('channel of 1: the end waits for another receiver that is in the middle of 
         ends.recv()
       }, ready(region))
     },
-    { preemptions: full ? 4 : 3 },
+    { preemptions: 3 },
   )
 })
 
@@ -242,7 +242,7 @@ test('a channel that is opened again keeps nothing of its end', () => {
         expect(rx.recv()).toBe(2)
       }
     },
-    { preemptions: full ? 3 : 2 },
+    { preemptions: 2 },
   )
 })
 
