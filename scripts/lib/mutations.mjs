@@ -70,8 +70,8 @@ export const mutations = [
   {
     name: 'park: a signal ends a wait that was claimed',
     file: 'packages/park/src/operation.ts',
-    from: '      if (cancel(words, operation.record)) {\n        operation.abandon()\n        if (!aborted',
-    to: '      cancel(words, operation.record)\n      {\n        operation.abandon()\n        if (!aborted',
+    from: '    if (cancel(words, operation.record)) {\n      operation.abandon()\n      if (!aborted',
+    to: '    cancel(words, operation.record)\n    {\n      operation.abandon()\n      if (!aborted',
     test: 'packages/park/test/limits.model.test.ts',
     title: 'a promise with a signal',
   },
