@@ -4,7 +4,7 @@
  *
  * Invariants C1 SENDERS_WAIT and RECEIVERS_WAIT are only changed under the lock of their queue, and cleared when nobody is in it; one that
  *               stays behind costs one look at the queue.
- *            C2 CLOSED is never cleared; who sets it wakes everybody after.
+ *            C2 CLOSED is never cleared, but by `reopen` (internal.ts); who sets it wakes everybody after.
  *            C3 CLOSED is set under the lock of the senders' queue, after the reason. So a reason without CLOSED is of one that died while it closed;
  *               its block belongs to REASON_AT at every instant (allocator.ts, I3, of atomics).
  *            C4 As soon as a message is published, a slot freed or CLOSED set, whoever sees that may dispose of the channel: what was to be

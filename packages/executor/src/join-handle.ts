@@ -120,8 +120,8 @@ export class JoinHandle<R> implements Call {
         ended = { reason }
         waker.wake()
       })
-      this.submitter.beginFiber()
       try {
+        this.submitter.beginFiber()
         while (this.isPending && ended === undefined) yield BLOCKED
       } finally {
         this.submitter.endFiber()
