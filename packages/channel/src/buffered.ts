@@ -35,7 +35,7 @@ import {
 } from '@heddle/park/internal'
 import { type Batch, BUSY, DONE, Flavor, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { CLOSED_BIT, RECEIVERS_WAIT, SENDERS_WAIT } from './layout.js'
-import { BatchOperation, ReceiveBatch, ReceiveFiber, ReceiveOperation, SendBatch, SendOperation } from './operations.js'
+import { BatchOperation, ReceiveBatch, ReceiveFiber, ReceiveManyFiber, ReceiveOperation, SendBatch, SendOperation } from './operations.js'
 import { CLOSED, EMPTY } from './symbols.js'
 
 /** Where messages are kept. Never waits, wakes nobody. */
@@ -199,17 +199,10 @@ export class Buffered<T> extends Flavor<T> {
     return new BatchOperation(agent, this, begun ?? this.receiveBatch(into, max), false)
   }
   receiveFiber(agent: Agent, options: WaitOptions | undefined): FiberOperation<T> {
-    const attempt = (): { value: T } | undefined => {
-      const found = this.poll()
-      if (found === EMPTY || found === BUSY) return undefined
-      if (found === CLOSED) throw this.closed(undefined)
-      return { value: found }
-    }
-    return new ReceiveFiber(agent, this, attempt, options, 'recvFiber()')
+    return new ReceiveFiber<T>(agent, this, options)
   }
   receiveManyFiber(agent: Agent, into: { [index: number]: T }, max: number, options: WaitOptions | undefined): FiberOperation<number> {
-    const batch = this.receiveBatch(into, max)
-    return new ReceiveFiber(agent, this, () => (batch.move() ? { value: batch.moved } : undefined), options, 'recvManyFiber()')
+    return new ReceiveManyFiber(agent, this, this.receiveBatch(into, max), options)
   }
 
   /** Whether a wait at one end would be one for this agent's own call further out, whose codec it is in. */

@@ -1,6 +1,6 @@
 /** Sends and receives that may have to wait, as park drives them: blocking, as promises, in fibers. */
 import { get, load, now, store } from '@heddle/atomics/ops'
-import { type FiberOperation, ShutdownError, type WaitOptions } from '@heddle/park'
+import { ShutdownError, type WaitOptions } from '@heddle/park'
 import {
   type Agent,
   type BLOCKED,
@@ -10,7 +10,6 @@ import {
   deadlineOf,
   deliver,
   enqueueAgain,
-  FiberWait,
   KIND_THREAD,
   lockQueue,
   NOTIFIED,
@@ -34,11 +33,12 @@ abstract class LookOperation<T, R> extends Operation<R> {
   constructor(
     agent: Agent,
     protected readonly flavor: Buffered<T>,
-    private readonly queue: number,
   ) {
     super(agent)
   }
 
+  /** Whether it waits with those who send. */
+  protected abstract readonly sends: boolean
   /** Tries to finish. */
   protected abstract attempt(): boolean
   protected abstract canAttempt(): boolean
@@ -56,11 +56,12 @@ abstract class LookOperation<T, R> extends Operation<R> {
   }
 
   resume(state: number): boolean {
-    const { agent, flavor, queue, record } = this
+    const { agent, flavor, record } = this
     this.ticket = load(agent.words, record + W_TICKET)
     if (!flavor.isThere) throw flavor.closed(this.back())
     if (caseOf(state) === CASE_RECHECK) {
       // Out of the queue before it looks: nobody may choose it for a message that it then leaves (C2).
+      const { queue } = this
       lockQueue(agent, queue)
       unlink(agent.words, queue, record)
       unlockQueue(agent, queue)
@@ -99,13 +100,18 @@ abstract class LookOperation<T, R> extends Operation<R> {
     return undefined
   }
 
+  /** Derived, no field: a hundred thousand may wait. */
+  private get queue(): number {
+    return this.sends ? this.flavor.sendQueue : this.flavor.receiveQueue
+  }
+
   private get isThread(): boolean {
     return get(this.agent.words, this.record + W_KIND) === KIND_THREAD
   }
 
   /** A thread that is about to wait for what only its own call further out can do, whose codec it is in, waits for ever. */
   private assertNotOwn(): void {
-    const sends = this.queue === this.flavor.sendQueue
+    const { sends } = this
     if (!this.isThread || !this.flavor.isOwn(sends)) return
     const verb = sends ? 'send' : 'receive'
     throw new ReentrantError(
@@ -126,7 +132,10 @@ export class SendOperation<T> extends LookOperation<T, void> {
     flavor: Buffered<T>,
     private readonly value: T,
   ) {
-    super(agent, flavor, flavor.sendQueue)
+    super(agent, flavor)
+  }
+  protected get sends(): boolean {
+    return true
   }
   protected override back(): T {
     return this.value
@@ -144,8 +153,8 @@ export class SendOperation<T> extends LookOperation<T, void> {
 
 /** Receives one message. */
 export class ReceiveOperation<T> extends LookOperation<T, T> {
-  constructor(agent: Agent, flavor: Buffered<T>) {
-    super(agent, flavor, flavor.receiveQueue)
+  protected get sends(): boolean {
+    return false
   }
   protected attempt(): boolean {
     const found = this.flavor.poll()
@@ -163,11 +172,9 @@ export class ReceiveOperation<T> extends LookOperation<T, T> {
 }
 
 /** Waits until a receive would get anywhere, and receives nothing. */
-export class ReadableOperation extends LookOperation<unknown, void> {
-  /** @param ticket the place of the fiber's wait before this one */
-  constructor(agent: Agent, flavor: Buffered<unknown>, ticket?: number) {
-    super(agent, flavor, flavor.receiveQueue)
-    this.ticket = ticket
+export class ReadableOperation<R = void> extends LookOperation<unknown, R> {
+  protected get sends(): boolean {
+    return false
   }
   /** Whoever was told and does not receive tells the next. */
   override undo(): boolean {
@@ -284,9 +291,9 @@ export class BatchOperation<T> extends LookOperation<T, number> {
     agent: Agent,
     flavor: Buffered<T>,
     private readonly batch: Batch,
-    private readonly sends: boolean,
+    protected readonly sends: boolean,
   ) {
-    super(agent, flavor, sends ? flavor.sendQueue : flavor.receiveQueue)
+    super(agent, flavor)
   }
   override timedOut(): boolean {
     this.result = this.batch.moved
@@ -307,53 +314,68 @@ export class BatchOperation<T> extends LookOperation<T, number> {
 
 /**
  * A receive in a fiber. It takes the message in the fiber's own step, never before: a fiber that is cancelled after it was woken has
- * taken none, and its wake goes to the next waiter.
+ * taken none, and its wake goes to the next waiter. Its operation only waits, and begins again, at its former place, when another was faster.
  */
-export class ReceiveFiber<R> implements FiberOperation<R>, Iterator<typeof BLOCKED, R, unknown> {
-  private waiting: FiberWait<void> | undefined
-  private operation: ReadableOperation | undefined
-  private readonly deadline: number
+abstract class TakeFiber<R> extends ReadableOperation<R> {
+  /** What limits it, from the moment when it was asked for; absent, as it nearly always is, it takes no memory. */
+  declare private readonly limits: { options: WaitOptions; deadline: number } | undefined
 
-  constructor(
-    private readonly agent: Agent,
-    private readonly flavor: Buffered<unknown>,
-    /** Takes what is there; undefined: nothing. */
-    private readonly attempt: () => { value: R } | undefined,
-    private readonly options: WaitOptions | undefined,
-    private readonly verb: string,
-  ) {
-    this.deadline = deadlineOf(options)
+  constructor(agent: Agent, flavor: Buffered<unknown>, options: WaitOptions | undefined) {
+    super(agent, flavor)
+    if (options !== undefined) this.limits = { options, deadline: deadlineOf(options) }
   }
 
-  [Symbol.iterator](): this {
-    return this
-  }
+  protected abstract readonly verb: string
+  /** Takes what is there; EMPTY: nothing. */
+  protected abstract take(): R | typeof EMPTY
 
-  next(): IteratorResult<typeof BLOCKED, R> {
+  override next(): IteratorResult<typeof BLOCKED, R> {
     for (;;) {
-      if (this.waiting !== undefined) {
-        const step = this.waiting.next()
+      if (this.hasBegun) {
+        const step = super.next()
         if (step.done !== true) return step
-        this.waiting = undefined
+        this.rewind()
       }
-      const found = this.attempt()
-      if (found !== undefined) return { done: true, value: found.value }
-      this.operation = new ReadableOperation(this.agent, this.flavor, this.operation?.ticket)
-      this.waiting = new FiberWait(this.operation, this.rest(), this.verb)
+      const found = this.take()
+      if (found !== EMPTY) return { done: true, value: found }
+      this.beginInFiber(this.rest(), this.verb)
     }
   }
 
-  throw(error: unknown): never {
-    this.waiting?.throw(error)
-    throw error
-  }
-
-  return(value?: unknown): IteratorReturnResult<R> {
-    this.waiting?.return(value)
-    return { done: true, value: value as R }
-  }
-
   private rest(): WaitOptions | undefined {
-    return this.deadline === Infinity ? this.options : { ...this.options, timeout: Math.max(0, this.deadline - now()) }
+    const { limits } = this
+    if (limits === undefined || limits.deadline === Infinity) return limits?.options
+    return { ...limits.options, timeout: Math.max(0, limits.deadline - now()) }
+  }
+}
+
+/** Receives one message. */
+export class ReceiveFiber<T> extends TakeFiber<T> {
+  protected get verb(): string {
+    return 'recvFiber()'
+  }
+  protected take(): T | typeof EMPTY {
+    const found = this.flavor.poll() as T | typeof EMPTY | typeof CLOSED | typeof BUSY
+    if (found === BUSY) return EMPTY
+    if (found === CLOSED) throw this.flavor.closed(undefined)
+    return found
+  }
+}
+
+/** Receives many. */
+export class ReceiveManyFiber extends TakeFiber<number> {
+  constructor(
+    agent: Agent,
+    flavor: Buffered<unknown>,
+    private readonly batch: Batch,
+    options: WaitOptions | undefined,
+  ) {
+    super(agent, flavor, options)
+  }
+  protected get verb(): string {
+    return 'recvManyFiber()'
+  }
+  protected take(): number | typeof EMPTY {
+    return this.batch.move() ? this.batch.moved : EMPTY
   }
 }

@@ -54,6 +54,16 @@ class Limits {
     readonly signal: AbortSignal | CancelSignal | undefined,
     /** What stands for its record in a token's queue; 0 for none. */
     readonly link: number,
+    /** As `Operation.audience`, which it is in the place of. */
+    public audience: unknown,
+  ) {}
+}
+
+/** What a fiber's operation is to begin with, where that is more than the verb. */
+class Asked {
+  constructor(
+    readonly options: WaitOptions,
+    readonly verb: string,
   ) {}
 }
 
@@ -71,6 +81,8 @@ const OWN_FAILURE = 16
 /** A fiber's: it ended with a value; with an error. */
 const DONE = 32
 const FAILED = 64
+/** `audience` is its `Limits`, which have the audience. */
+const LIMITED = 128
 
 /** What a wait yields: one object for all, to which nobody writes. */
 export const BLOCKED_RESULT: IteratorYieldResult<typeof BLOCKED> = { done: false, value: BLOCKED }
@@ -88,9 +100,10 @@ export abstract class Operation<T> implements Resumable, Sleeper, FiberOperation
   result!: T
   /** @internal Bits, see above. */
   progress = 0
-  /** @internal None: it only ends by being woken. In a fiber's that has not begun: its options. */
-  limits: Limits | WaitOptions | undefined = undefined
-  /** @internal Whom to tell. In a fiber: the verb until it has begun, the waker while it waits, then the value or the error. */
+  /**
+   * @internal Whom to tell, or `Limits` that have that. In a fiber: the verb (or `Asked`) until it has begun, the waker while it waits, then the
+   * value or the error.
+   */
   audience: unknown = undefined
   constructor(readonly agent: Agent) {}
 
@@ -132,7 +145,11 @@ export abstract class Operation<T> implements Resumable, Sleeper, FiberOperation
   }
 
   next(): IteratorResult<typeof BLOCKED, T> {
-    if ((this.progress & BEGUN) === 0) beginInFiber(this)
+    if ((this.progress & BEGUN) === 0) {
+      const { audience } = this
+      if (audience instanceof Asked) this.beginInFiber(audience.options, audience.verb)
+      else this.beginInFiber(undefined, audience as string)
+    }
     if ((this.progress & (DONE | FAILED)) === 0) return BLOCKED_RESULT
     if ((this.progress & FAILED) !== 0) throw this.audience
     return { done: true, value: this.audience as T }
@@ -147,6 +164,22 @@ export abstract class Operation<T> implements Resumable, Sleeper, FiberOperation
   return(value?: unknown): IteratorReturnResult<T> {
     endInFiber(this, undefined)
     return { done: true, value: value as T }
+  }
+
+  /** Begins it in the running fiber: for one whose own `next` says when. */
+  protected beginInFiber(options: WaitOptions | undefined, verb: string): void {
+    beginInFiber(this, options, verb)
+  }
+
+  /** Whether it was begun in a fiber, and not rewound since. */
+  protected get hasBegun(): boolean {
+    return (this.progress & BEGUN) !== 0
+  }
+
+  /** A fiber's operation that is over may be begun once more. */
+  protected rewind(): void {
+    this.record = this.progress = 0
+    this.audience = undefined
   }
 }
 
@@ -324,8 +357,11 @@ function drive<T>(operation: Operation<T>, kind: number, options: WaitOptions | 
   const signal = options?.signal
   const { agent } = operation
   const link = signal === undefined || isAbortSignal(signal) ? 0 : acquireLink(agent, signal)
-  const limits = signal === undefined && deadline === Infinity ? undefined : new Limits(signal, link)
-  operation.limits = limits
+  const limits = signal === undefined && deadline === Infinity ? undefined : new Limits(signal, link, operation.audience)
+  if (limits !== undefined) {
+    operation.audience = limits
+    operation.progress |= LIMITED
+  }
   let waits = false
   try {
     operation.record = agent.acquire(kind)
@@ -344,6 +380,10 @@ function drive<T>(operation: Operation<T>, kind: number, options: WaitOptions | 
     agent.hold()
   }
   if (limits !== undefined) listen(operation, limits, deadline)
+}
+
+function limitsOf<T>(operation: Operation<T>): Limits | undefined {
+  return (operation.progress & LIMITED) === 0 ? undefined : (operation.audience as Limits)
 }
 
 function listen<T>(operation: Operation<T>, limits: Limits, deadline: number): void {
@@ -371,13 +411,13 @@ function look<T>(operation: Operation<T>): void {
   if (phase === CANCELLED) {
     // Only a token cancels a record that its owner has not settled.
     operation.abandon()
-    fail(operation, (operation.limits as Limits).signal!.reason)
+    fail(operation, limitsOf(operation)!.signal!.reason)
   } else if (!isClaimed(phase) || !attempt(operation, state)) lookAtToken(operation)
 }
 
 /** After every entry into WAITING (O3). */
 function lookAtToken<T>(operation: Operation<T>): void {
-  const limits = operation.limits as Limits | undefined
+  const limits = limitsOf(operation)
   if (limits === undefined || limits.link === 0 || (operation.progress & SETTLED) !== 0 || !(limits.signal as CancelSignal).isCancelled) return
   if (phaseOf(load(operation.agent.words, operation.record + W_STATE)) === WAITING) giveUp(operation, (limits.signal as CancelSignal).reason, true)
 }
@@ -432,8 +472,8 @@ function fail<T>(operation: Operation<T>, error: unknown): void {
 
 /** Once, after `giveBack`. */
 function tell<T>(operation: Operation<T>, outcome: number, what: unknown): void {
-  const { audience } = operation
-  operation.progress |= outcome
+  const { audience } = limitsOf(operation) ?? operation
+  operation.progress = (operation.progress & ~LIMITED) | outcome
   if ((operation.progress & CALLS_BACK) === 0) {
     operation.audience = what
     ;(audience as Waker | undefined)?.wake()
@@ -443,7 +483,7 @@ function tell<T>(operation: Operation<T>, outcome: number, what: unknown): void 
 
 function end<T>(operation: Operation<T>): void {
   const { agent, record } = operation
-  const limits = operation.limits as Limits | undefined
+  const limits = limitsOf(operation)
   if (limits !== undefined) {
     const { timer, onAbort } = limits
     if (timer !== undefined) cancelTimer(timer)
@@ -457,7 +497,7 @@ function end<T>(operation: Operation<T>): void {
 /** Its records are the agent's again, unless the agent was declared dead: then they are somebody else's. */
 function giveBack<T>(operation: Operation<T>): void {
   const { agent, record } = operation
-  const link = (operation.limits as Limits | undefined)?.link ?? 0
+  const link = limitsOf(operation)?.link ?? 0
   operation.progress |= SETTLED
   if (agent.isDead) return
   if (link !== 0) dropLink(agent, link)
@@ -511,16 +551,15 @@ export function wakerFor(verb: string): Waker {
   return waker
 }
 
-function beginInFiber<T>(operation: Operation<T>): void {
-  const waker = wakerFor(operation.audience as string)
-  const options = operation.limits as WaitOptions | undefined
+function beginInFiber<T>(operation: Operation<T>, options: WaitOptions | undefined, verb: string): void {
+  const waker = wakerFor(verb)
   const signal = options?.signal
   if (signal !== undefined && (isAbortSignal(signal) ? signal.aborted : signal.isCancelled)) throw signal.reason
   // No waker before `drive` returns: a wake during it would be taken for one of the yield before.
   operation.audience = undefined
   drive(operation, KIND_FIBER, options, false)
   operation.progress |= BEGUN
-  if ((operation.progress & (DONE | FAILED)) === 0) operation.audience = waker
+  if ((operation.progress & (DONE | FAILED)) === 0) (limitsOf(operation) ?? operation).audience = waker
 }
 
 function endInFiber<T>(operation: Operation<T>, error: unknown): void {
@@ -543,8 +582,7 @@ export interface FiberWait<T> extends FiberOperation<T>, Iterator<typeof BLOCKED
  */
 export const FiberWait = class {
   constructor(operation: Operation<unknown>, options: WaitOptions | undefined, verb: string) {
-    operation.limits = options
-    operation.audience = verb
+    operation.audience = options === undefined ? verb : new Asked(options, verb)
     return operation
   }
 } as new <T>(operation: Operation<T>, options: WaitOptions | undefined, verb: string) => FiberWait<T>

@@ -77,25 +77,40 @@ export function tryAcquire(agent: Agent, lock: number, mode = 0, poisons = LOCKE
 
 /** Waiting for a lock word; its queue is in the words after it. */
 export abstract class LockOperation<T> extends Operation<T> {
-  /** Word index of the queue. */
-  protected readonly q: number
-  /** When it began, in a region with metrics; else 0. */
-  readonly startedAt: number
-  /** Whether it was not had at once. */
-  contended = false
-  /** Whether it stood in the queue. */
-  parked = false
+  // What most waits do without is a field only where it is needed: a hundred thousand may wait for a mutex.
+  declare private readonly mode: number | undefined
+  declare private readonly poisons: number | undefined
+  /** For the metrics of a region that keeps them. */
+  declare private readonly noted: { readonly startedAt: number; contended: boolean; parked: boolean } | undefined
 
   constructor(
     agent: Agent,
     /** Word index of the lock word. */
     protected readonly lock: number,
-    private readonly mode = 0,
-    private readonly poisons = LOCKED_BIT,
+    mode = 0,
+    poisons = LOCKED_BIT,
   ) {
     super(agent)
-    this.q = lock + 1
-    this.startedAt = agent.region.metrics ? now() : 0
+    if (mode !== 0) this.mode = mode
+    if (poisons !== LOCKED_BIT) this.poisons = poisons
+    if (agent.region.metrics) this.noted = { startedAt: now(), contended: false, parked: false }
+  }
+
+  /** When it began, in a region with metrics; else 0. */
+  get startedAt(): number {
+    return this.noted?.startedAt ?? 0
+  }
+  /** Whether it was not had at once; in a region with metrics. */
+  get contended(): boolean {
+    return this.noted?.contended === true
+  }
+  /** Whether it stood in the queue; in a region with metrics. */
+  get parked(): boolean {
+    return this.noted?.parked === true
+  }
+  /** Word index of the queue. */
+  protected get q(): number {
+    return this.lock + 1
   }
 
   /** The agent owns the word, which has these flags: sets `result`, or goes on to wait for something else. Throws when it is poisoned. @returns whether it is done */
@@ -106,7 +121,7 @@ export abstract class LockOperation<T> extends Operation<T> {
     const { words } = agent
     const flags = this.attempt()
     if (flags >= 0) return this.acquired(flags)
-    this.contended = true
+    if (this.noted !== undefined) this.noted.contended = true
     if (get(words, record + W_KIND) === KIND_THREAD) {
       this.refuseDeadlock()
       const soon = this.attemptSoon()
@@ -126,7 +141,7 @@ export abstract class LockOperation<T> extends Operation<T> {
     if (phaseOf(state) === GRANTED) {
       // Revoked meanwhile: it waits again, where it was.
       if (compareExchange(words, r + W_STATE, state, inPhase(state, TAKEN)) !== state) return false
-      if (this.mode !== 0) or(words, this.lock, this.mode)
+      if (this.mode !== undefined) or(words, this.lock, this.mode)
       return this.acquired(load(words, this.lock) & FLAGS_MASK)
     }
     const flags = this.attempt()
@@ -197,7 +212,7 @@ export abstract class LockOperation<T> extends Operation<T> {
     if (again) enqueueAgain(words, q, record)
     else enqueue(words, q, record, takeTicket(words, q))
     unlockQueue(agent, q)
-    this.parked = true
+    if (this.noted !== undefined) this.noted.parked = true
     if (isOwnerGone(words, load(words, lock)) && claim(words, record, NOTIFIED, CASE_RECHECK)) deliver(agent, record)
     else if (agent.region.diagnostics) refuseCycle(agent, record, () => this.abandon())
     return false
