@@ -25,12 +25,16 @@
  *               was chosen and does not read it locks the queue only while it is pinned.
  *            Z7 The channel is not disposed of while a slot of an agent that lives is not VOID: somebody has been given a message and not read it yet, or
  *               is about to give up. VOID is the last that its owner writes there.
+ *            Z8 While a record or link of one kind is in the queue its flag is set; both change under the lock. Who looks for a kind and sees that none
+ *               is there clears the flag, so that the next who come, while many of the other kind wait, need not look at them all.
+ *            Z9 A slot can be inherited only after a death that was counted (H_DEATHS) since this agent last looked at all of them in vain: its owner
+ *               is REAPED before that count (park's reap.ts).
  * Progress   Blocking but for the first of the two; first come, first served among those in the queue whose agents can run; threads spin before they enter it. A message whose
  *            receiver died after it was given is lost with it. A dead agent's slot, and what it owns, is there until somebody needs a slot.
- * Cost       Two holds of the queue's lock; no allocation but the first time.
+ * Cost       Two holds of the queue's lock, however many wait; no allocation but the first time. After a death: one look at all slots.
  */
 import type { Codec, Region } from '@heddle/atomics'
-import { isOwnerAlive, isOwnerGone, recover, take } from '@heddle/atomics/internal'
+import { H_DEATHS, isOwnerAlive, isOwnerGone, recover, take } from '@heddle/atomics/internal'
 import { agentLocal, and, get, load, or, set, store } from '@heddle/atomics/ops'
 import type { FiberOperation, WaitOptions } from '@heddle/park'
 import {
@@ -84,6 +88,11 @@ const MET = 1
 /** Bytes of the fixed part. */
 export const RENDEZVOUS_BYTES = HEAD_BYTES + 16
 
+/** What is set while somebody with that key is in the queue. */
+function flagOf(key: number): number {
+  return key === SENDS ? SENDERS_WAIT : RECEIVERS_WAIT
+}
+
 export class Rendezvous<T> extends Flavor<T> {
   readonly capacity = 0
   readonly length = 0
@@ -93,6 +102,8 @@ export class Rendezvous<T> extends Flavor<T> {
   private readonly isScalar: boolean
   /** Slots of this agent that are not in use. */
   private readonly spare = agentLocal<number[]>(() => [])
+  /** Deaths that had been counted when this agent last found no slot to inherit. */
+  private readonly inherited = agentLocal(() => ({ deaths: -1 }))
   /** The record or link, and the slot, of whoever this agent met last. */
   private readonly met = agentLocal(() => ({ slot: 0, record: 0 }))
 
@@ -370,17 +381,23 @@ export class Rendezvous<T> extends Flavor<T> {
 
   /** Chooses the first who does what `key` says, and keeps its slot in `met`. */
   private claim(agent: Agent, key: number): number {
-    const { words } = agent
+    const { words, signals } = this
     this.mend()
+    const flag = flagOf(key)
+    // Z8
+    if ((load(words, signals) & flag) === 0) return NOBODY
     const met = this.met.get()
+    let isThere = false
     // W_KEY and W_TRIES are written before a record or a link is linked: plain reads under the lock. The last that matches is the one.
     const main = claimOne(agent, this.q, 0, (r) => {
       if (get(words, r + W_KEY) !== key) return false
+      isThere = true
       met.slot = get(words, r + W_TRIES)
       met.record = r
       return true
     })
-    this.clearFlags(agent)
+    if (isThere) this.clearFlags(agent)
+    else and(words, signals, ~flag)
     return main
   }
 
@@ -390,7 +407,7 @@ export class Rendezvous<T> extends Flavor<T> {
     set(words, record + W_KEY, key)
     set(words, record + W_TRIES, slot)
     store(words, record + W_TOKEN, 0)
-    or(words, this.signals, key === SENDS ? SENDERS_WAIT : RECEIVERS_WAIT)
+    or(words, this.signals, flagOf(key))
   }
 
   private clearFlags(agent: Agent): void {
@@ -431,22 +448,33 @@ export class Rendezvous<T> extends Flavor<T> {
     store(this.words, slot + S_STATE, VOID)
   }
 
-  /** A slot of an agent that died. Its message, sent or given, died with it. */
+  /** A slot of an agent that died. Its message, sent or given, died with it. The others that it left are spare by then. */
   private inherit(agent: Agent): number | undefined {
     const { words } = this
-    let found: number | undefined
     if (load(words, this.base + SLOTS) === 0) return undefined
+    const known = this.inherited.get()
+    // Before the look (Z9).
+    const deaths = load(words, H_DEATHS)
+    if (known.deaths === deaths) return undefined
+    const found: number[] = []
+    let isLeft = false
     lockQueue(agent, this.q)
     this.mend()
-    for (let slot = load(words, this.base + SLOTS); slot !== 0 && found === undefined; slot = load(words, slot + S_NEXT)) {
+    for (let slot = load(words, this.base + SLOTS); slot !== 0; slot = load(words, slot + S_NEXT)) {
       // Not before it is reaped: until then somebody may choose its record, and move a message here.
-      if (!isOwnerGone(words, load(words, slot + S_OWNER)) || !shutDoor(words, slot)) continue
-      store(words, slot + S_OWNER, agent.tag)
-      found = slot
+      if (!isOwnerGone(words, load(words, slot + S_OWNER))) continue
+      if (shutDoor(words, slot)) {
+        store(words, slot + S_OWNER, agent.tag)
+        found.push(slot)
+      } else isLeft = true
     }
     unlockQueue(agent, this.q)
-    if (found !== undefined) this.recover(found)
-    return found
+    for (const slot of found) {
+      this.recover(slot)
+      this.release(slot)
+    }
+    if (!isLeft) known.deaths = deaths
+    return this.spare.get().pop()
   }
 
   private make(agent: Agent): number {
