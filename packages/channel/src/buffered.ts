@@ -36,6 +36,7 @@ import {
 import { type Batch, BUSY, DONE, Flavor, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { CLOSED_BIT, RECEIVERS_WAIT, SENDERS_WAIT } from './layout.js'
 import { BatchOperation, ReceiveBatch, ReceiveFiber, ReceiveManyFiber, ReceiveOperation, SendBatch, SendOperation } from './operations.js'
+import { soon } from './pace.js'
 import { CLOSED, EMPTY } from './symbols.js'
 
 /** Where messages are kept. Never waits, wakes nobody. */
@@ -178,6 +179,16 @@ export class Buffered<T> extends Flavor<T> {
   canPoll(): boolean {
     const found = this.buffer.look()
     return found === DONE || (found === NOTHING && this.isClosed)
+  }
+
+  override awaitSoon(sends: boolean): boolean {
+    return soon(() => (sends ? this.canOffer() : this.canPoll()))
+  }
+  override offerSoon(value: T): number {
+    return this.awaitSoon(true) ? this.offer(value) : NOTHING
+  }
+  override pollSoon(): T | typeof EMPTY | typeof CLOSED | typeof BUSY {
+    return this.awaitSoon(false) ? this.poll() : EMPTY
   }
 
   sendOperation(agent: Agent, value: T): Operation<void> {

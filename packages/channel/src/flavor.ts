@@ -97,6 +97,11 @@ export abstract class Flavor<T> {
     return EMPTY
   }
 
+  /** For a thread that may block: looks again and again for a moment, where that is worth it. @returns whether an offer (a poll) got worth a try */
+  awaitSoon(_sends: boolean): boolean {
+    return false
+  }
+
   /** The next receive of this receiver in this agent gets that first. Nothing is owed already: a receive of many takes that before anything else. */
   owe(what: Owed<T>): void {
     this.owed.get().what = what

@@ -27,17 +27,16 @@ import { isScalar } from './bulk.js'
 import { ReentrantError } from './errors.js'
 import { BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
 import { HEAD, LOST, RECEIVER_EPOCH, RECEIVER_OWNER } from './layout.js'
+import { entersLine, Pace } from './pace.js'
 import { Ring } from './ring.js'
 import { claimed, free, FREEING, full, hole, isClaim, lapsAhead, phaseOfClaim, SENDING, tagOf } from './slot-state.js'
 import { EMPTY } from './symbols.js'
-
-/** How often the receiver tells where it is, in slots; a power of 2. Whoever takes over walks from there. */
-const HINT_EVERY = 16
 
 /** Where the receiving agent is. */
 class Receiving implements End {
   index = 0
   lap = 0
+  readonly pace = new Pace()
   /** The end's epoch when this took it over. */
   epoch = -1
   constructor(
@@ -55,6 +54,7 @@ export class MpscRing<T> extends Ring<T> {
   override pop(): T | typeof EMPTY | typeof BUSY {
     const { words, codec, region } = this
     const cursor = this.receiver()
+    if (cursor.pace.isDue) cursor.pace.slip(words, this.states, this.capacity, cursor.index, false)
     if (load(words, this.states + cursor.index) !== full(cursor.lap)) {
       const found = this.next(cursor)
       if (found !== DONE) return found === NOTHING ? EMPTY : BUSY
@@ -153,8 +153,10 @@ export class MpscRing<T> extends Ring<T> {
       cursor.index = 0
       cursor.lap = (cursor.lap + 1) & this.lapMask
     }
-    // Nobody else writes it (M1).
-    if ((cursor.index & (HINT_EVERY - 1)) === 0) store(this.words, this.base + HEAD, (cursor.lap << this.bits) | cursor.index)
+    if (!entersLine(cursor.index)) return
+    cursor.pace.isDue = true
+    // For whoever takes over, and walks from there. Nobody else writes it (M1).
+    store(this.words, this.base + HEAD, (cursor.lap << this.bits) | cursor.index)
   }
 
   private receiver(): Receiving {

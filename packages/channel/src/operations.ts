@@ -331,14 +331,13 @@ abstract class TakeFiber<R> extends ReadableOperation<R> {
 
   override next(): IteratorResult<typeof BLOCKED, R> {
     for (;;) {
-      if (this.hasBegun) {
-        const step = super.next()
-        if (step.done !== true) return step
-        this.rewind()
-      }
+      // It ends at once when there is something by now.
+      if (!this.hasBegun) this.beginInFiber(this.rest(), this.verb)
+      const step = super.next()
+      if (step.done !== true) return step
+      this.rewind()
       const found = this.take()
       if (found !== EMPTY) return { done: true, value: found }
-      this.beginInFiber(this.rest(), this.verb)
     }
   }
 
@@ -349,7 +348,7 @@ abstract class TakeFiber<R> extends ReadableOperation<R> {
   }
 }
 
-/** Receives one message. */
+/** Receives one message, for a caller that has just found none. */
 export class ReceiveFiber<T> extends TakeFiber<T> {
   protected get verb(): string {
     return 'recvFiber()'
@@ -371,6 +370,11 @@ export class ReceiveManyFiber extends TakeFiber<number> {
     options: WaitOptions | undefined,
   ) {
     super(agent, flavor, options)
+  }
+  override next(): IteratorResult<typeof BLOCKED, number> {
+    // The first look, which needs no record.
+    const found = this.hasBegun ? EMPTY : this.take()
+    return found === EMPTY ? super.next() : { done: true, value: found }
   }
   protected get verb(): string {
     return 'recvManyFiber()'

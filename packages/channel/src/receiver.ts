@@ -111,6 +111,7 @@ export class Receiver<T> extends Endpoint<T> {
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
     const batch = this.flavor.receiveBatch?.(into, max)
     if (batch?.move() === true) return filled(into, batch.moved)
+    if (batch !== undefined && options === undefined && mayRest() && this.flavor.awaitSoon(false) && batch.move()) return filled(into, batch.moved)
     return filled(into, block(this.flavor.receiveManyOperation(Agent.of(this.region), into, max, batch), options, 'recvManyAsync()'))
   }
 

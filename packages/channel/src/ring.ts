@@ -37,6 +37,7 @@ import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/ato
 import { Agent } from '@heddle/park/internal'
 import { BUSY, DONE, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { HEAD, HEAD_BYTES, LOST, TAIL } from './layout.js'
+import { entersLine, Pace } from './pace.js'
 import { EMPTY } from './symbols.js'
 import {
   claimed,
@@ -74,6 +75,7 @@ export class Cursor {
   lap = 0
   /** The hint when this was last compared with it. */
   seen = 0
+  readonly pace = new Pace()
   constructor(readonly agent: Agent) {}
 }
 
@@ -147,6 +149,7 @@ export class Ring<T> {
     const { words, region, codec } = this
     const cursor = this.tail.get()
     if (peek(words, this.base + TAIL) !== cursor.seen) this.follow(cursor, this.base + TAIL)
+    if (cursor.pace.isDue) cursor.pace.slip(words, this.states, this.capacity, cursor.index, true)
     const expected = free(cursor.lap)
     let state = this.states + cursor.index
     if (compareExchange(words, state, expected, claimed(cursor.agent.tag, SENDING, cursor.lap)) !== expected) {
@@ -172,6 +175,7 @@ export class Ring<T> {
     const { words, region, codec } = this
     const cursor = this.head.get()
     if (peek(words, this.base + HEAD) !== cursor.seen) this.follow(cursor, this.base + HEAD)
+    if (cursor.pace.isDue) cursor.pace.slip(words, this.states, this.capacity, cursor.index, false)
     const expected = full(cursor.lap)
     let state = this.states + cursor.index
     if (compareExchange(words, state, expected, claimed(cursor.agent.tag, TAKING, cursor.lap)) !== expected) {
@@ -404,6 +408,8 @@ export class Ring<T> {
       cursor.index = 0
       cursor.lap = (cursor.lap + 1) & this.lapMask
     }
+    if (!entersLine(cursor.index)) return
+    cursor.pace.isDue = true
     if ((cursor.index & (HINT_EVERY - 1)) === 0) this.tell(cursor, hint)
   }
 

@@ -95,6 +95,7 @@ export class Sender<T> extends Endpoint<T> {
     if (options?.signal !== undefined) throwIfCancelled(options.signal)
     const batch = this.flavor.sendBatch?.(values)
     if (batch?.move() === true) return batch.moved
+    if (batch !== undefined && options === undefined && mayRest() && this.flavor.awaitSoon(true) && batch.move()) return batch.moved
     const operation = this.flavor.sendManyOperation(Agent.of(this.region), values, batch)
     try {
       return block(operation, options, 'sendManyAsync()')

@@ -37,6 +37,7 @@ import { Bulk } from './bulk.js'
 import { ReentrantError } from './errors.js'
 import { type BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
 import { HEAD, LOST, RECEIVER_EPOCH, RECEIVER_OWNER, SENDER_EPOCH, SENDER_OWNER, TAIL } from './layout.js'
+import { entersLine } from './pace.js'
 import { Cursor, HINT_EVERY, Ring } from './ring.js'
 import { fillStates, longestRange } from './ring-range.js'
 import { claimed, free, FREEING, full, hole, inner, isClaim, isFree, isHole, vacant } from './slot-state.js'
@@ -83,6 +84,7 @@ export class SpscRing<T> extends Ring<T> {
     const { words, codec } = this
     const cursor = this.sender()
     if (cursor.busy) refuse('send')
+    if (cursor.pace.isDue) cursor.pace.slip(words, this.states, this.capacity, cursor.index, true)
     if (cursor.sure === 0 && !this.lookAhead(cursor, free, vacant)) return NOTHING
     const { index, lap } = cursor
     // Before the message is published: after that the channel may be gone (C4 of flavor.ts).
@@ -102,6 +104,7 @@ export class SpscRing<T> extends Ring<T> {
     const { words, codec, region } = this
     const cursor = this.receiver()
     if (cursor.busy) refuse('receive')
+    if (cursor.pace.isDue) cursor.pace.slip(words, this.states, this.capacity, cursor.index, false)
     if (cursor.sure === 0 && !this.lookAhead(cursor, full, inner)) return EMPTY
     const state = this.states + cursor.index
     const at = this.slotsAt + cursor.index * this.stride
@@ -229,6 +232,7 @@ export class SpscRing<T> extends Ring<T> {
   private moveOn(cursor: OwnCursor, count: number): void {
     cursor.sure -= count
     cursor.index += count
+    if (entersLine(cursor.index)) cursor.pace.isDue = true
     if (cursor.index === this.capacity) {
       cursor.index = 0
       cursor.lap = (cursor.lap + 1) & this.lapMask
