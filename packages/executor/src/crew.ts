@@ -34,13 +34,14 @@ import {
   WORKER_STARTING,
 } from './layout.js'
 import type { Pool } from './pool.js'
+import type { PostedLoads } from './posted-loads.js'
 import type { PostedResult } from './posted-results.js'
 import { isWorkerMessage, type PostedCall, type Recycling, type WorkerData, type WorkerKind } from './protocol.js'
 import type { Queues } from './queues.js'
 import { enterQueued, forEachSlot, reapWorker, releaseOrphans } from './reaper.js'
 import { giveBack } from './slot.js'
 import { HUNGRY_THREADS } from './thread/layout.js'
-import { ringAll, setWaking } from './wakeup.js'
+import { isResting, ringAll, setWaking } from './wakeup.js'
 
 /** Crashes in a row that took no started call with them, and between which no call ended. */
 const FUTILE_CRASHES = 3
@@ -169,20 +170,26 @@ export class Crew {
     }
   }
 
-  /** The worker that a call is to be posted to: the one that has least to do. Starts one if there is none. */
-  chooseForPost(): number {
+  /**
+   * The worker that a call is to be posted to: one that has nothing to do, a new one if there may be one, or the one that has least to do; of several that seem to have
+   * the same, the one that has ended a posted call last.
+   */
+  chooseForPost(posted: PostedLoads): number {
     const { pool } = this
-    const busyness = ({ number }: Member): number => load(pool.words, pool.workerAt(number) + K_RUNNING)
-    let best: Member | undefined
-    for (const member of this.members.values()) {
-      if (member.kind !== 'pool' || member.retired) continue
-      if (best === undefined || busyness(member) < busyness(best)) best = member
+    let best: number | undefined
+    let least = Infinity
+    for (const { number, kind, retired } of this.members.values()) {
+      if (kind !== 'pool' || retired) continue
+      const calls = isResting(pool, number) ? 0 : 1 + load(pool.words, pool.workerAt(number) + K_RUNNING)
+      const all = calls + posted.of(number)
+      if (all > least || (all === least && posted.freedAt(number) <= posted.freedAt(best!))) continue
+      best = number
+      least = all
     }
-    if (best === undefined || (busyness(best) > 0 && this.mayAdd('pool'))) {
-      best = this.add('pool')
-      this.watchIdle()
-    }
-    return best.number
+    if (best !== undefined && (least === 0 || !this.mayAdd('pool'))) return best
+    const { number } = this.add('pool')
+    this.watchIdle()
+    return number
   }
 
   /** Sends a call to the worker that `chooseForPost` chose. */

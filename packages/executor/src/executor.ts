@@ -501,7 +501,7 @@ export class Executor {
     const crew = this.owned('transfer')
     if (queueOf(task) === ISOLATED_QUEUE || queueOf(task) === BLOCKING_QUEUE)
       throw new InvalidArgumentError('transfer goes with spawn to the workers of the pool: not with isolate or spawnBlocking')
-    const worker = crew.chooseForPost()
+    const worker = crew.chooseForPost(this.submitter.loads)
     return this.submitter.submitPosted(handle, postedTo(task & (TASK_MASK | HEARS), worker), (slot) => {
       try {
         checkAttached(transfer)

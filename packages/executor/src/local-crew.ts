@@ -4,6 +4,7 @@ import type { CurrentPool } from './current.js'
 import { Loader } from './loader.js'
 import { CLOSED, P_STATE } from './layout.js'
 import type { Pool } from './pool.js'
+import type { PostedLoads } from './posted-loads.js'
 import type { PostedCall } from './protocol.js'
 import type { Queues } from './queues.js'
 import type { Submitter } from './submitter.js'
@@ -18,7 +19,7 @@ export interface Workforce {
   begin(): Promise<void>
   warm(count: number): Promise<void>
   grow(hungry: number): void
-  chooseForPost(): number
+  chooseForPost(posted: PostedLoads): number
   post(number: number, call: PostedCall, transfer: readonly object[]): void
   reasonOf(number: number): unknown
   /** Ends a worker that makes no progress; where there are workers. */

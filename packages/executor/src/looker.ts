@@ -28,6 +28,9 @@ export class Looker {
   private since = 0
   /** When this turn of the event loop began, as far as is known; 0 before the first look. */
   private turnSince = 0
+  /** Whether the next turn of the event loop will be told of here. */
+  private awaitsTurn = false
+  private readonly turnTask = (): void => this.nextTurn()
   private yielded = false
   private clockedAt = 0
   private stride = 1
@@ -52,16 +55,20 @@ export class Looker {
     if (this.since === 0 && --this.left < 0 && this.isTurnOver()) return OVER
     for (let i = 0; i < ROUND_LOADS; i++) {
       if ((load(words, index) & bits) >>> 0 > limit) {
+        if (!this.awaitsTurn) this.awaitTurn()
         this.budget.paid()
         return FOUND
       }
       pause()
     }
+    if (this.since === 0 && this.isCrowded()) {
+      this.leaveTurn()
+      return OVER
+    }
+    if (!this.awaitsTurn) this.awaitTurn()
     const time = now()
-    if (this.since === 0) {
-      if (this.isCrowded()) return OVER
-      this.since = time
-    } else if (this.budget.isOver(this.since, time)) {
+    if (this.since === 0) this.since = time
+    else if (this.budget.isOver(this.since, time)) {
       this.budget.failed()
       return OVER
     }
@@ -70,10 +77,8 @@ export class Looker {
 
   private isTurnOver(): boolean {
     const time = now()
-    if (this.turnSince === 0) {
-      this.turnSince = time
-      getHost().nextTurn(() => this.nextTurn())
-    } else if (time - this.turnSince > TURN_MS) {
+    if (this.turnSince === 0) this.turnSince = time
+    else if (time - this.turnSince > TURN_MS) {
       this.yielded = true
       return true
     }
@@ -83,7 +88,20 @@ export class Looker {
     return false
   }
 
+  private awaitTurn(): void {
+    this.awaitsTurn = true
+    getHost().nextTurn(this.turnTask)
+  }
+
+  /** The agent goes to sleep at its first look, as it does for each result while the workers are busy: it does without a call in the next turn. */
+  private leaveTurn(): void {
+    if (this.awaitsTurn) return
+    this.turnSince = 0
+    this.left = 0
+  }
+
   private nextTurn(): void {
+    this.awaitsTurn = false
     this.turnSince = 0
     this.left = 0
     if (!this.yielded) return

@@ -1,7 +1,7 @@
 /**
  * What a slot carries: a call's arguments, then its result, in the same place.
  *
- * Layout     T_SHAPE  SCALARS, INLINE or BLOCK, with THROWN when the task threw · T_LENGTH  tags, or bytes
+ * Layout     T_SHAPE  SCALARS, INLINE or BLOCK, with THROWN when the task threw, with COUNTED when it owns references · T_LENGTH  tags, or bytes
  *   shape    where                    T_LENGTH
  *   SCALARS  up to 4 values of 8      bits 0–2 how many · 4 bits for each: what it is. Numbers are in their place as floats.
  *            bytes at T_INLINE
@@ -15,6 +15,9 @@
  * Invariants I1 Who writes or reads a payload owns the slot's words (slot.ts, I2): all accesses are plain.
  *            I2 The block in T_BLOCK belongs to the slot, whoever dies; it is replaced only by who owns the words.
  *            I3 What is large, or finds no room in the region, has its block in the pool's annex (annex.ts): T_BLOCK is negative.
+ *            I4 A COUNTED payload owns a reference to each counted object in it (atomics/counted.ts): whoever reads it, or has the slot's words and no use for it, takes
+ *               the bit away and then gives them up. The bit is set after they were taken, on bytes and a length that stay as they are for as long as it is set. Who
+ *               dies in between keeps what it had taken from being freed; nothing is given up twice.
  * Cost       Scalars: one store each. Everything else: encoded in private memory, checked, then copied once each way.
  */
 import { type Region, RegionFullError } from '@heddle/atomics'
@@ -22,6 +25,7 @@ import { type EncodedValue, encodeValue, loadEncoded, storeEncoded } from '@hedd
 import { copy, get, getFloat, set, setFloat } from '@heddle/atomics/ops'
 import { type Annex, annexBytes, annexOf, checkPayload } from './annex.js'
 import { loadBytes, storeBytes, typeOfBytes } from './payload-bytes.js'
+import { dropPrepared, dropReferences } from './payload-counted.js'
 import { loadText, MAX_TEXT, prepareText, storeText } from './payload-text.js'
 import { APART_BYTES, INLINE_BYTES, KEPT_BLOCK_BYTES, SLOT_WORDS, T_BLOCK, T_BLOCK_BYTES, T_INLINE, T_LENGTH, T_POOL, T_SHAPE } from './layout.js'
 import { checkMarked, detach, transferOf } from './transfer.js'
@@ -35,6 +39,8 @@ const BYTES = 5
 const TYPE_SHIFT = 4
 /** The task threw the payload. */
 export const THROWN = 8
+/** The payload, which is encoded, owns references (I4). */
+const COUNTED = 1 << 16
 const WHERE = 7
 
 const MAX_SCALARS = 4
@@ -87,16 +93,28 @@ function writeObjects(region: Region, slot: number, args: readonly unknown[]): v
 export function prepareArguments(region: Region, args: readonly unknown[]): EncodedValue {
   checkMarked(args)
   const encoded = encodeValue(args, { region, root: 'args' })
-  const { length } = encoded
+  const { length, isCounted } = encoded
   const words = encoded.words.slice(0, (length + 3) >> 2)
+  const prepared = { words, bytes: new Uint8Array(words.buffer), length, isCounted, commit: () => undefined }
   encoded.commit()
-  detach(args)
-  return { words, bytes: new Uint8Array(words.buffer), length, isCounted: false, commit: () => undefined }
+  try {
+    detach(args)
+  } catch (error) {
+    dropPrepared(region, prepared)
+    throw error
+  }
+  return prepared
 }
 
-/** Writes what `prepareArguments` made. */
+/** Writes what `prepareArguments` made, or drops it. @throws RegionFullError */
 export function writePrepared(region: Region, slot: number, encoded: EncodedValue): void {
-  place(region, slot, encoded, 0)
+  try {
+    place(region, slot, encoded, 0)
+  } catch (error) {
+    dropPrepared(region, encoded)
+    throw error
+  }
+  if (encoded.isCounted) markCounted(region, slot)
 }
 
 /** Says that the payload travels in a message; for a result, of which worker. */
@@ -117,6 +135,7 @@ export function isPosted(region: Region, slot: number): boolean {
 
 /** Writes a task's result, and detaches what it hands over. @throws NotShareableError */
 export function writeResult(region: Region, slot: number, value: unknown): void {
+  disown(region, slot)
   const tag = tagOf(value)
   if (tag === 0) return transferOf(value) === undefined ? writeValue(region, slot, value) : writeMarked(region, slot, value)
   if (tag === NUMBER) setFloat(region.floats, (slot + T_INLINE) >> 1, value as number)
@@ -136,6 +155,8 @@ function writeMarked(region: Region, slot: number, value: unknown): void {
 
 /** Writes what a task threw; what can't travel is replaced by an error that says what it was. */
 export function writeThrown(region: Region, slot: number, thrown: unknown): void {
+  // Arguments that nobody has read, or a result of which something could not be handed over.
+  disown(region, slot)
   try {
     writeEncoded(region, slot, thrown, 'error', THROWN)
   } catch (cause) {
@@ -170,7 +191,7 @@ export function isThrown(region: Region, slot: number): boolean {
   return (get(region.words, slot + T_SHAPE) & THROWN) !== 0
 }
 
-/** The arguments, as the call gave them. */
+/** The arguments, as the call gave them. Read once: references in them go over to the reader. */
 export function readArguments(region: Region, slot: number): unknown[] {
   if (isWhole(get(region.words, slot + T_SHAPE))) return [readWhole(region, slot)]
   if ((get(region.words, slot + T_SHAPE) & WHERE) !== SCALARS) return readEncoded(region, slot) as unknown[]
@@ -194,15 +215,16 @@ export function scalarAt(region: Region, slot: number, i: number): unknown {
   return scalar(region, slot, get(region.words, slot + T_LENGTH), i)
 }
 
-/** The result, or what the task threw. */
+/** The result, or what the task threw. Read once, as the arguments. */
 export function readResult(region: Region, slot: number): unknown {
   if (isWhole(get(region.words, slot + T_SHAPE))) return readWhole(region, slot)
   if ((get(region.words, slot + T_SHAPE) & WHERE) !== SCALARS) return readEncoded(region, slot)
   return scalar(region, slot, get(region.words, slot + T_LENGTH), 0)
 }
 
-/** After the call: gives back a large block, so that one large payload does not hold memory for ever. */
+/** After the call: gives up what nobody has read, and a large block, so that one large payload does not hold memory for ever. */
 export function trim(region: Region, slot: number): void {
+  disown(region, slot)
   if (get(region.words, slot + T_BLOCK_BYTES) > KEPT_BLOCK_BYTES) drop(region, slot)
 }
 
@@ -210,6 +232,7 @@ export function trim(region: Region, slot: number): void {
 export function clear(region: Region, slot: number, count: number): void {
   const { words } = region
   const end = slot + count * SLOT_WORDS
+  for (let at = slot; at < end; at += SLOT_WORDS) disown(region, at)
   annexAt(region, slot)?.sweep(slot, end)
   for (let at = slot; at < end; at += SLOT_WORDS) {
     if (get(words, at + T_BLOCK) < 0) {
@@ -300,8 +323,24 @@ function readWhole(region: Region, slot: number): unknown {
 
 function writeEncoded(region: Region, slot: number, value: unknown, root: string, flag: number): void {
   const encoded = encodeValue(value, { region, root })
+  const { isCounted } = encoded
   place(region, slot, encoded, flag)
   encoded.commit()
+  if (isCounted) markCounted(region, slot)
+}
+
+function markCounted({ words }: Region, slot: number): void {
+  set(words, slot + T_SHAPE, get(words, slot + T_SHAPE) | COUNTED)
+}
+
+/** Gives up the references of a payload, if it owns any (I4). */
+function disown(region: Region, slot: number): void {
+  const { words } = region
+  const shape = get(words, slot + T_SHAPE)
+  if ((shape & COUNTED) === 0) return
+  set(words, slot + T_SHAPE, shape & ~COUNTED)
+  const at = encodedAt(region, slot)
+  dropReferences(memoryOf(region, slot, at), offsetOf(at), get(words, slot + T_LENGTH))
 }
 
 function place(region: Region, slot: number, encoded: EncodedValue, flag: number): void {
@@ -350,11 +389,18 @@ function own(region: Region, slot: number, at: number, bytes: number): number {
   return at
 }
 
+function encodedAt({ words }: Region, slot: number): number {
+  return (get(words, slot + T_SHAPE) & WHERE) === INLINE ? (slot + T_INLINE) << 2 : get(words, slot + T_BLOCK)
+}
+
 function readEncoded(region: Region, slot: number): unknown {
-  const { words } = region
-  const inline = (get(words, slot + T_SHAPE) & WHERE) === INLINE
-  const at = inline ? (slot + T_INLINE) << 2 : get(words, slot + T_BLOCK)
-  return loadEncoded(memoryOf(region, slot, at), offsetOf(at), get(words, slot + T_LENGTH))
+  const at = encodedAt(region, slot)
+  try {
+    return loadEncoded(memoryOf(region, slot, at), offsetOf(at), get(region.words, slot + T_LENGTH))
+  } finally {
+    // The reader has references of its own.
+    disown(region, slot)
+  }
 }
 
 function isInBlock(where: number, length: number): boolean {

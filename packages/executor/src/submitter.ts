@@ -18,7 +18,7 @@ import { AgentLimitError } from '@heddle/atomics'
 import { ShutdownError, type WaitOptions } from '@heddle/park'
 import { Agent, Doorbell, getHost } from '@heddle/park/internal'
 import { compareExchange, exchange, get, load, now, set, store } from '@heddle/atomics/ops'
-import { ABANDONED, type Call, isOpen, type Waiting } from './call.js'
+import { ABANDONED, type Call, isOpen } from './call.js'
 import { lostWith, QueueFullError, registerErrors, WorkerCrashedError } from './errors.js'
 import {
   CANCEL_REQUESTED,
@@ -38,8 +38,10 @@ import {
   T_STATE,
   T_TASK,
 } from './layout.js'
-import { clear, isPosted, isThrown, posterOf, prepareArguments, readResult, trim, writeArguments, writePosted, writePrepared } from './payload.js'
+import { Overflow } from './overflow.js'
+import { clear, isPosted, isThrown, posterOf, readResult, trim, writeArguments, writePosted, writePrepared } from './payload.js'
 import type { Pool } from './pool.js'
+import { PostedLoads } from './posted-loads.js'
 import { type PostedResult, PostedResults } from './posted-results.js'
 import type { Queues } from './queues.js'
 import { Room } from './room.js'
@@ -73,6 +75,7 @@ export class Submitter {
   onBlock: ((slot: number) => void) | undefined
   /** Called when the last open call was settled. */
   onIdle: (() => void) | undefined
+  readonly loads = new PostedLoads()
   readonly posted = new PostedResults((call, isFulfilled) => this.ended(call, isFulfilled))
   /** Says why a worker died, for the errors of its calls. */
   crashReason: (worker: number) => unknown = () => undefined
@@ -85,7 +88,7 @@ export class Submitter {
   private readonly calls: (Call | undefined)[] = []
   private readonly generations: number[] = []
   private readonly free: number[] = []
-  private overflow: Waiting[] = []
+  private readonly overflow: Overflow
   /** How many more calls may wait. */
   readonly room: Room
   private readonly unseenCalls = new Unseen((call) => this.onUnseen?.(call))
@@ -116,6 +119,7 @@ export class Submitter {
     this.agent = Agent.of(pool.region)
     this.keeper = new Keeper(this.agent)
     this.record = pool.submitterAt(number)
+    this.overflow = new Overflow(pool.region)
     const budget = new LookBudget(looks, pool.spin)
     this.looks = budget.looks
     const wants = (): void => void store(pool.words, this.record + S_WANTS_ROOM, 1)
@@ -143,7 +147,7 @@ export class Submitter {
     this.room.left--
     const slot = this.free.pop() ?? this.takeSlot()
     if (slot === -1) {
-      this.overflow.push({ call, task, args: prepareArguments(pool.region, args) })
+      this.overflow.add(call, task, args)
       this.open++
       this.keepPumping()
       return -1
@@ -184,6 +188,7 @@ export class Submitter {
     this.calls[slot] = call
     set(pool.words, at + T_TASK, task)
     set(pool.words, at + T_CANCEL, 0)
+    this.loads.begin(task)
     this.open++
     enqueue(pool.words, at + T_STATE, generation)
     this.keepPumping()
@@ -199,9 +204,7 @@ export class Submitter {
   /** Takes back a call that hasn't started; whether it was so. */
   tryCancel(slot: number, call: Call): boolean {
     if (slot === -1) {
-      const i = this.overflow.findIndex((waiting) => waiting.call === call)
-      if (i === -1) return false
-      this.overflow.splice(i, 1)
+      if (!this.overflow.withdraw(call)) return false
       this.closed(call)
       return true
     }
@@ -258,8 +261,7 @@ export class Submitter {
   /** Rejects every open call; what still runs is nobody's any more. */
   rejectAll(reason: () => unknown): void {
     const { calls } = this
-    const rejected: Call[] = [...this.overflow.map(({ call }) => call), ...this.posted.giveUp()]
-    this.overflow = []
+    const rejected: Call[] = [...this.overflow.withdrawAll(), ...this.posted.giveUp()]
     for (let slot = 0; slot < calls.length; slot++) {
       const call = calls[slot]
       if (!isOpen(call)) continue
@@ -280,9 +282,7 @@ export class Submitter {
   /** Cancels every call that has not started. */
   cancelQueued(reason: () => unknown): void {
     const { calls } = this
-    const waiting = this.overflow
-    this.overflow = []
-    for (const { call } of waiting) {
+    for (const call of this.overflow.withdrawAll()) {
       this.closed(call)
       call.reject(reason())
     }
@@ -492,8 +492,9 @@ export class Submitter {
 
   private reuse(slot: number, at: number, generation: number): void {
     trim(this.pool.region, at)
+    this.loads.end(get(this.pool.words, at + T_TASK))
     this.generations[slot] = generation | 0
-    const next = this.overflow.length > 0 ? this.overflow.shift() : undefined
+    const next = this.overflow.next()
     if (next === undefined) {
       this.free.push(slot)
       return

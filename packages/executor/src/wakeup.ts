@@ -136,6 +136,13 @@ export function tellRoom(pool: Pool, submitter: number): void {
   if (load(pool.words, wants) !== 0 && exchange(pool.words, wants, 0) !== 0) pool.ring(pool.submitterAt(submitter) + S_BELL)
 }
 
+/** Whether a worker of the pool has nothing to run. */
+export function isResting(pool: Pool, worker: number): boolean {
+  const { words, base } = pool
+  const word = worker >>> 5
+  return ((load(words, base + P_SPINNING + word) | load(words, base + P_SLEEPING + word)) & (1 << (worker & 31))) !== 0
+}
+
 /** Rings every worker, asleep or not. */
 export function ringAll(pool: Pool): void {
   for (let worker = 0; worker < MAX_WORKERS; worker++) pool.ring(pool.workerAt(worker) + K_BELL)

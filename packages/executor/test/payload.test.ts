@@ -57,8 +57,11 @@ describe('a payload', () => {
     ['of bigints', BigInt64Array.from({ length: 500 }, (_, i) => BigInt(i) << 40n)],
   ])('is a typed array: %s', (_, array) => {
     const [length, args, first, result, thrown] = sent(array)
-    expect([length, args, first, result, thrown]).toEqual([1, array, array, array, false])
+    expect([length, thrown]).toEqual([1, false])
+    // Not element by element, which takes seconds for the large one.
+    const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer => Buffer.from(buffer, byteOffset, byteLength)
     for (const one of [args, first, result] as Uint8Array[]) {
+      expect(bytesOf(one).equals(bytesOf(array))).toBe(true)
       expect(Object.getPrototypeOf(one)).toBe(Object.getPrototypeOf(array))
       expect(one.buffer).not.toBe(array.buffer)
     }

@@ -48,6 +48,7 @@ describe('an executor on Node', () => {
     ['errors', 'keeps errors whole and refuses what can’t travel at the call'],
     ['modules', 'says why a task can’t be found or loaded'],
     ['handles', 'takes shared objects inside arguments'],
+    ['references', 'gives up what arguments and results refer to, however a call ends'],
     ['spawn', 'joins, cancels and limits spawned calls'],
     ['cancel', 'asks tasks that run to end'],
     ['wait', 'waits for several calls, and tells of errors that nobody awaits'],

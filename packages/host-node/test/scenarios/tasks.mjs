@@ -1,7 +1,8 @@
 // What the scenarios run in workers.
+import assert from 'node:assert/strict'
 import { threadId } from 'node:worker_threads'
-import { AtomicInt32, registerErrorClass } from '@heddle/atomics'
-import { currentTask, Executor, tasks } from '@heddle/executor'
+import { AtomicInt32, registerErrorClass, SharedBox } from '@heddle/atomics'
+import { currentTask, currentThread, Executor, tasks } from '@heddle/executor'
 import { sleepAsync, sleepFiber } from '@heddle/park'
 import { safepoint } from '@heddle/scheduler'
 
@@ -15,6 +16,7 @@ export class LimitError extends Error {
 registerErrorClass(LimitError)
 // Handles of this kind arrive before anything else names the class here.
 export const cell = AtomicInt32
+export const reference = SharedBox
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const spin = (ms) => {
@@ -197,6 +199,11 @@ export const work = tasks(import.meta.url, {
     return left.join() + right
   },
   // Waits, blocking its thread, until the other one has come.
+  meetAt(handle, want) {
+    const count = AtomicInt32.fromHandle(handle)
+    count.add(1)
+    while (count.load() < want);
+  },
   meet(box) {
     box.count.add(1)
     while (box.count.load() < box.want);
@@ -238,5 +245,36 @@ export const work = tasks(import.meta.url, {
   say(line) {
     console.log(line)
     return sleep(60_000)
+  },
+  // References are the reader's to release.
+  weigh({ box }) {
+    const { length } = box.value
+    box.release()
+    return length
+  },
+  passOn(box) {
+    // The result takes a reference of its own once this has returned.
+    setImmediate(() => box.release())
+    return box
+  },
+  refuse(box) {
+    setImmediate(() => box.release())
+    throw Object.assign(new Error('not this one'), { box })
+  },
+  async releaseLate(box) {
+    spin(20)
+    await sleep(10)
+    box.release()
+  },
+  dieWith(box) {
+    assert.equal(box.count, 2)
+    process.exit(1)
+  },
+  weighing() {
+    currentThread().onMessage((message) => {
+      const { box } = message.payload
+      message.reply(box.value.length)
+      box.release()
+    })
   },
 })

@@ -1,4 +1,5 @@
 import { MessageChannel } from 'node:worker_threads'
+import { AtomicInt32 } from '@heddle/atomics'
 import { assert, Executor, nodeHost, until, withExecutor, work } from './scenario.mjs'
 
 await withExecutor({ workers: { max: 2 } }, async (executor) => {
@@ -20,6 +21,30 @@ await withExecutor({ workers: { max: 2 } }, async (executor) => {
   await assert.rejects(executor.spawn(work.fail, ['posted'], { transfer: [] }).joinAsync(), { message: 'posted' })
   await until(() => executor.stats().queued === 0)
 })
+
+// Such calls pass by a worker that is busy, however it came to be: all of them end before it does.
+const roads = [
+  (executor, box) => executor.spawn(work.meetAt, [box.count.toHandle(), box.want], { transfer: [] }),
+  (executor, box) => executor.spawn(work.meet, [box]),
+]
+for (const road of roads) {
+  await withExecutor({ workers: 2 }, async (executor) => {
+    const both = { count: new AtomicInt32(), want: 2 }
+    // Both workers have the module from here on.
+    await Promise.all([executor.run(work.meet, both), executor.run(work.meet, both)])
+    const box = { count: new AtomicInt32(), want: 2 }
+    const busy = road(executor, box)
+    await until(() => box.count.load() === 1)
+    // At first the other one may not have said yet that it has nothing to do.
+    const passes = () => executor.spawn(work.echo, ['passes'], { transfer: [], timeout: 50 }).joinAsync()
+    while ((await passes().catch((error) => assert.equal(error.code, 'ERR_TIMEOUT'))) !== 'passes');
+    for (let i = 0; i < 50; i++) assert.equal(await executor.spawn(work.echo, [i], { transfer: [] }).joinAsync(), i)
+    assert.equal(busy.state, 'pending')
+    box.count.add(1)
+    await busy.joinAsync()
+  })
+}
+
 // A worker that dies before it starts such a call: the call says so, once.
 const executor = await Executor.start({ host: nodeHost, workers: 1 })
 const exit = executor.spawn(work.exit, [1])
