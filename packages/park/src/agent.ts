@@ -196,6 +196,11 @@ export class Agent {
     if (--this.fibers === 0) awaited.get().delete(this)
   }
 
+  /** Whether a fiber of this thread waits with another agent than this. */
+  private get areFibersElsewhere(): boolean {
+    return awaited.get().size > (this.fibers > 0 ? 1 : 0)
+  }
+
   private isOfFiber(r: number): boolean {
     return (get(this.words, r + W_KIND) & KIND_MASK) === KIND_FIBER
   }
@@ -234,7 +239,7 @@ export class Agent {
   /** As `poll`, and for every other region that a fiber of this thread waits in. */
   pollForFibers(): boolean {
     let any = this.poll()
-    for (const other of awaited.get()) if (other !== this) any = other.poll() || any
+    if (this.areFibersElsewhere) for (const other of awaited.get()) if (other !== this) any = other.poll() || any
     return any
   }
 
@@ -243,9 +248,9 @@ export class Agent {
    * such a fiber it wakes every millisecond and looks.
    */
   blockForFibers(): void {
-    const others = [...awaited.get()].filter((other) => other !== this)
-    if (others.length === 0) this.block()
+    if (!this.areFibersElsewhere) this.block()
     else if (!this.pollForFibers()) {
+      const others = [...awaited.get()].filter((other) => other !== this)
       this.block(Math.min(now() + OTHER_REGIONS_MS, ...others.map(({ wheel }) => wheel.next())))
       for (const other of others) other.poll()
     }

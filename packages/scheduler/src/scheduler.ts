@@ -401,7 +401,10 @@ export class Scheduler {
       const fiber = this.pick()
       if (fiber === undefined) {
         this.outsideFibers()
-        return IDLE
+        // What a fiber has woken by way of shared memory goes on without another turn of the loop around this one.
+        this.pollIfWanted(check)
+        if (this.nonempty === 0) return IDLE
+        continue
       }
       this.step(fiber, state)
       if (this.hooks !== undefined) this.hooks.pause?.(fiber)
