@@ -1,7 +1,8 @@
 /**
  * `npm test`: every check of the repository, on a fresh clone with nothing but Node and npm.
  *
- * Runs every stage that can run, also after one failed; a stage that needs a failed one counts as failed. The last line is
+ * Runs every stage that can run, also after one failed; a stage that needs a failed one counts as failed. Stages begin in their order, those of one thread two at a
+ * time: two cores are what continuous integration has. The last line is
  * `N passed, N failed`: one for each vitest test and one for each other stage. Arguments choose stages by name.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -45,9 +46,11 @@ async function vitest() {
   }
 }
 
+/** `cores`: how many threads it keeps busy, of CORES; default 1. */
+const CORES = 2
 const stages = [
   { name: 'install', run: () => (isInstalled() ? { code: 0, output: '' } : install({ quiet: true, limit: 5 * minutes })) },
-  { name: 'typecheck', needs: ['install'], run: typecheck },
+  { name: 'typecheck', needs: ['install'], cores: 2, run: typecheck },
   { name: 'lint', needs: ['install'], run: () => runTool('eslint', ['--max-warnings=0', '.'], quiet) },
   { name: 'format', needs: ['install'], run: () => runTool('prettier', ['--check', '--log-level=warn', '.'], quiet) },
   {
@@ -57,14 +60,14 @@ const stages = [
   },
   { name: 'manifests', needs: ['install'], run: () => run(process.execPath, ['scripts/check-manifests.mjs'], quiet) },
   { name: 'knip', needs: ['install'], run: () => runTool('knip', ['--no-progress', '--no-config-hints'], quiet) },
-  { name: 'build', needs: ['install'], run: () => build({ quiet: true, limit: 5 * minutes }) },
+  { name: 'build', needs: ['install'], cores: 2, run: () => build({ quiet: true, limit: 5 * minutes }) },
   { name: 'size', needs: ['build'], run: () => runTool('size-limit', [], quiet) },
   {
     name: 'changesets',
     needs: ['install'],
     run: () => run(process.execPath, ['scripts/check-changesets.mjs'], quiet),
   },
-  { name: 'vitest', needs: ['install', 'build'], run: vitest },
+  { name: 'vitest', needs: ['install', 'build'], cores: 2, run: vitest },
 ]
 
 const chosen = process.argv.slice(2)
@@ -80,14 +83,13 @@ const broken = new Set()
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
 const begun = performance.now()
 
-for (const { name, needs = [], run: check } of stages) {
-  if (chosen.length > 0 && !chosen.includes(name)) continue
+async function perform({ name, needs = [], run: check }) {
   const missing = needs.filter((need) => broken.has(need))
   if (missing.length > 0) {
     console.log(`✗ ${name}: not run, since ${missing.join(' and ')} failed`)
     broken.add(name)
     failed++
-    continue
+    return
   }
   const started = performance.now()
   let result
@@ -108,6 +110,30 @@ for (const { name, needs = [], run: check } of stages) {
   console.log(`${stageFailed > 0 ? '✗' : '✓'} ${name}: ${seconds(started)}${counts}${result.note ? `, ${result.note}` : ''}`)
   if (result.code === 130 || result.code === 143) process.exit(result.code)
 }
+
+const waiting = stages.filter(({ name }) => chosen.length === 0 || chosen.includes(name))
+/** Those that have not ended. */
+const open = new Set(waiting.map(({ name }) => name))
+let free = CORES
+await new Promise((resolve) => {
+  const next = () => {
+    if (open.size === 0) return resolve()
+    for (const stage of [...waiting]) {
+      const { name, needs = [], cores = 1 } = stage
+      if (needs.some((need) => open.has(need))) continue
+      // Nor does a smaller one go before it.
+      if (cores > free) return
+      waiting.splice(waiting.indexOf(stage), 1)
+      free -= cores
+      void perform(stage).then(() => {
+        open.delete(name)
+        free += cores
+        next()
+      })
+    }
+  }
+  next()
+})
 
 console.log(`\nin ${seconds(begun)}`)
 console.log(`${passed} passed, ${failed} failed`)

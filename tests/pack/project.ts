@@ -1,12 +1,11 @@
 /** Packs packages as they would be published and installs them, alone, into an empty project. */
 import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import ts from 'typescript'
 
 export const root = resolve(import.meta.dirname, '../..')
-const require = createRequire(join(root, 'package.json'))
 
 export interface Manifest {
   name: string
@@ -57,9 +56,35 @@ export function node(cwd: string, args: string[]): Promise<string> {
   })
 }
 export const pnpm = (cwd: string, args: string[]): Promise<string> => node(cwd, [tool('pnpm'), ...args])
-export const tsc = (cwd: string, args: string[]): Promise<string> => node(cwd, [require.resolve('typescript/lib/tsc.js'), ...args])
 export const publint = (cwd: string, args: string[]): Promise<string> => node(cwd, [tool('publint'), ...args])
 export const attw = (cwd: string, args: string[]): Promise<string> => node(cwd, [tool('@arethetypeswrong/cli', 'attw'), ...args])
+
+/** What projects have in common: the platform's own declarations, parsed and bound once for each way to resolve modules. */
+const declarations = new Map<string, ts.SourceFile | undefined>()
+const isPlatforms = (file: string): boolean => /[\\/](typescript[\\/]lib|@types[\\/]node|undici-types)[\\/]/.test(file)
+
+/** What `tsc -p` says of a project, in the platform's own declarations left out; '' when there is nothing. */
+export function typeErrors(config: string): string {
+  const folder = dirname(config)
+  const { options, fileNames, errors } = ts.parseJsonConfigFileContent(
+    ts.readConfigFile(config, (path) => ts.sys.readFile(path)).config,
+    ts.sys,
+    folder,
+  )
+  const host = ts.createCompilerHost(options)
+  const read = host.getSourceFile.bind(host)
+  host.getCurrentDirectory = () => folder
+  host.getSourceFile = (file, ...rest) => {
+    if (!isPlatforms(file)) return read(file, ...rest)
+    const key = `${options.moduleResolution}:${file}`
+    if (!declarations.has(key)) declarations.set(key, read(file, ...rest))
+    return declarations.get(key)
+  }
+  const program = ts.createProgram(fileNames, options, host)
+  const own = program.getSourceFiles().filter(({ fileName }) => !isPlatforms(fileName))
+  const found = own.flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)])
+  return ts.formatDiagnostics([...errors, ...program.getOptionsDiagnostics(), ...program.getGlobalDiagnostics(), ...found], host)
+}
 
 /** The file that a package's own name leads to, or undefined before the package is built. */
 export function main({ dir, manifest }: Package): string | undefined {
