@@ -99,8 +99,11 @@ export const oneByOne: Case = {
   ),
 }
 
-/** Rounds that take about 1 ms. */
+/** Rounds that take about 1 ms; and 10 µs, to have the engine compile what a call runs through: its threads for that would take turns with the workers. */
 const ROUNDS = 900_000
+const WARM_ROUNDS = 9000
+const WARM_CALLS = 3000
+const WARM_EXPECTED = work(WARM_ROUNDS)
 const EXPECTED = work(ROUNDS)
 
 /** Two workers of the platform, without a pool: `perMessage` tasks go with each message, to both in turn. What is left of two cores then is their own. */
@@ -109,7 +112,7 @@ function bareWorkers(name: string, perMessage: (n: number) => number): Contender
     name,
     setup: async () => {
       const workers = [0, 1].map(() => new Worker(new URL('../workers/bare-work.js', import.meta.url)))
-      const ask = async (worker: Worker, times: number, count: number): Promise<number> => {
+      const ask = async (worker: Worker, times: number, count: number, rounds = ROUNDS, expected = EXPECTED): Promise<number> => {
         let right = 0
         let left = count
         await new Promise<void>((resolve) => {
@@ -120,11 +123,11 @@ function bareWorkers(name: string, perMessage: (n: number) => number): Contender
             resolve()
           }
           worker.on('message', hear)
-          for (let i = 0; i < count; i++) worker.postMessage({ rounds: ROUNDS, times, expected: EXPECTED })
+          for (let i = 0; i < count; i++) worker.postMessage({ rounds, times, expected })
         })
         return right
       }
-      await Promise.all(workers.map((worker) => ask(worker, 1, 1)))
+      await Promise.all(workers.map((worker) => ask(worker, 1, WARM_CALLS / 2, WARM_ROUNDS, WARM_EXPECTED)))
       return { workers, ask }
     },
     run: async ({ workers, ask }, n) => {
@@ -142,7 +145,8 @@ export const scaling: Case = {
   name: 'tasks of 1 ms, 2 workers',
   unit: 'task',
   isolation: 'process',
-  iterations: 60,
+  // Even, for the halves; and enough that the last task, which one of the two ends alone, makes little of it.
+  iterations: 120,
   floor: 'one thread',
   contenders: [
     contender({
@@ -161,7 +165,11 @@ export const scaling: Case = {
         name: pool,
         unavailable: () => unavailable(pool),
         ...(pool === 'heddle' && { target: { ratio: 1 / 1.9 } }),
-        setup: () => start('work', 2),
+        setup: async () => {
+          const pool = await start('work', 2)
+          expectEqual(await flood(pool, WARM_CALLS, WARM_ROUNDS, (answer) => answer === WARM_EXPECTED, 100), WARM_CALLS, 'number of answers')
+          return pool
+        },
         run: (state: Pool, n) => flood(state, n, ROUNDS, (answer) => answer === EXPECTED, n),
         check: checkCount,
         teardown: async (state) => void (await state.end()),

@@ -59,7 +59,8 @@ export const pools: Readonly<Record<string, Start>> = {
   async poolifier(name, workers) {
     const { FixedThreadPool } = await import('poolifier')
     const pool = new FixedThreadPool<unknown, unknown>(workers, path('poolifier-calls'))
-    return { call: async <T>(value: T) => (await pool.execute(value, name)) as T, end: () => pool.destroy() }
+    // Its `destroy` does not always end, and nothing keeps the process alive then.
+    return { call: async <T>(value: T) => (await pool.execute(value, name)) as T, end: async () => Promise.resolve(void pool.destroy()) }
   },
   async nanothreads(name, workers) {
     const { default: nanothreads } = await import('nanothreads')
