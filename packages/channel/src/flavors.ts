@@ -62,7 +62,7 @@ function bodyBytes({ flavor, codec, capacity }: Shape, agents: number): number {
     case FLAVOR_WATCH:
       return watchBytes(fixedCodec(codec, 'watch'))
     default:
-      return capacity === 0 ? RENDEZVOUS_BYTES : Ring.bytes(codec, capacity)
+      return capacity === 0 ? RENDEZVOUS_BYTES : Ring.bytes(codec, capacity, flavor !== FLAVOR_MPSC)
   }
 }
 

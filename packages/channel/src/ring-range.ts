@@ -18,6 +18,8 @@
  *               an atomic load: that is a store of its own.
  *            R5 The hint moves on before a range, to where that begins: before it is published, others may not skip it (N1); after that the channel may
  *               be gone (C4 of flavor.ts).
+ *            R6 A range's length is noted where it begins, and where the rest of it does that a shorter one leaves (range-length.ts); one that single
+ *               messages go on with has none, and its states are looked at one by one.
  * Pairs      FULL's store with the compare-exchange that takes the first; FREE's with the one that claims it.
  * Progress   As ring.ts; who finds the first of a range claimed by an agent that lives finds the ring full or empty for that moment, which
  *            is the time of one copy of at most MAX_RANGE values. A sender that dies in a range has sent nothing of it, and a receiver has received
@@ -30,18 +32,12 @@ import type { Codec, Region } from '@heddle/atomics'
 import { compareExchange, fill, load, peek, set, store } from '@heddle/atomics/ops'
 import { Bulk } from './bulk.js'
 import { HEAD, TAIL } from './layout.js'
+import { longestRange, RangeLengths } from './range-length.js'
 import { type Cursor, Ring } from './ring.js'
 import { claimed, free, full, GATHERING, inner, RESERVING, vacant } from './slot-state.js'
 
-/** Most values of one range: long enough to make the fixed costs small, short enough that both ends work at the same time. */
-const MAX_RANGE = 256
 /** Up to so many words a loop beats a bulk fill. */
 const LOOP_WORDS = 16
-
-/** How long a range of a ring may be: a quarter of it, so that it can be written while another is read. */
-export function longestRange(capacity: number): number {
-  return Math.min(MAX_RANGE, capacity >> 2)
-}
 
 /** Writes a row of states. Who calls has them for itself: plain writes (R1). */
 export function fillStates(words: Int32Array, from: number, count: number, state: number): void {
@@ -52,11 +48,13 @@ export function fillStates(words: Int32Array, from: number, count: number, state
 export class RangeRing<T> extends Ring<T> {
   private readonly bulk: Bulk<T> | undefined
   private readonly longest: number
+  private readonly lengths: RangeLengths
 
   constructor(region: Region, base: number, capacity: number, codec: Codec<T>) {
     super(region, base, capacity, codec)
     this.bulk = Bulk.of(region, codec)
     this.longest = longestRange(capacity)
+    this.lengths = new RangeLengths(region.words, this.states, this.lengthsAt, capacity)
   }
 
   /** Sends a range of a list's values, from `from` on. @returns how many; 0: not now, or not as a range */
@@ -74,7 +72,7 @@ export class RangeRing<T> extends Ring<T> {
     const before = peek(words, state)
     if (before !== free(lap) && before !== vacant(lap)) return 0
     if (compareExchange(words, state, before, claimed(agent.tag, RESERVING, lap)) !== before) return 0
-    const count = this.freeInTurn(state, lap, most)
+    const count = this.freeInTurn(index, lap, most)
     try {
       bulk.write(this.slotsAt + index * this.stride, values, from, count)
     } catch {
@@ -83,6 +81,7 @@ export class RangeRing<T> extends Ring<T> {
       return 0
     }
     fillStates(words, state + 1, count - 1, inner(lap))
+    this.lengths.note(index, lap, true, count)
     store(words, state, full(lap))
     this.moveOn(cursor, count)
     return count
@@ -102,8 +101,7 @@ export class RangeRing<T> extends Ring<T> {
     // A hint, checked again below: whether it is a range at all.
     if (most < 2 || (before !== full(lap) && before !== inner(lap)) || peek(words, state + 1) !== inner(lap)) return 0
     if (compareExchange(words, state, before, claimed(agent.tag, GATHERING, lap)) !== before) return 0
-    let count = 1
-    for (const inside = inner(lap); count < most && peek(words, state + count) === inside;) count++
+    const count = this.fullInTurn(index, lap, most)
     try {
       bulk.read(this.slotsAt + index * this.stride, into, to, count)
     } catch (error) {
@@ -112,22 +110,35 @@ export class RangeRing<T> extends Ring<T> {
     }
     const next = (lap + 1) & this.lapMask
     fillStates(words, state + 1, count - 1, vacant(next))
+    this.lengths.note(index, next, false, count)
     store(words, state, free(next))
     this.moveOn(cursor, count)
     return count
   }
 
-  /** How many slots from `state` on are free, at most `most`; the first is (R4). */
-  private freeInTurn(state: number, lap: number, most: number): number {
-    const { words } = this
-    const inside = vacant(lap)
+  /** How many slots from there on are free, at most `most`; the first is (R4). */
+  private freeInTurn(first: number, lap: number, most: number): number {
+    const { words, states } = this
     const outer = free(lap)
-    let count = 1
-    for (; count < most; count++) {
-      const seen = peek(words, state + count)
-      if (seen !== inside && (seen !== outer || load(words, state + count) !== outer)) break
+    const inside = vacant(lap)
+    let count = 0
+    for (let index = first; count < most; index = first + count) {
+      if (count > 0) {
+        const seen = peek(words, states + index)
+        if (seen !== inside && (seen !== outer || load(words, states + index) !== outer)) break
+      }
+      count += this.lengths.from(index, lap, false)
     }
-    return count
+    return this.lengths.cut(first, lap, false, count, most)
+  }
+
+  /** How many messages of one range there are from there on, at most `most`; the first is one. */
+  private fullInTurn(first: number, lap: number, most: number): number {
+    const { words, states } = this
+    const inside = inner(lap)
+    let count = this.lengths.from(first, lap, true)
+    while (count < most && peek(words, states + first + count) === inside) count++
+    return this.lengths.cut(first, lap, true, count, most)
   }
 
   private moveOn(cursor: Cursor, count: number): void {

@@ -5,7 +5,7 @@
  *            counter: a claim names its agent, so that a dead one can be told from a slow one, and an uncontended operation
  *            writes one line.
  * Layout     layout.ts, then: capacity state words (slot-state.ts) · slots, each the codec's, rounded up to its alignment
- *            · the codec's kind. TAIL and HEAD are hints: a position that was reached, lap << bits | index.
+ *            · lengths of ranges (range-length.ts) · the codec's kind. TAIL and HEAD are hints: a position that was reached, lap << bits | index.
  *   A position is (index, lap). Every agent has a cursor for each end: a position before which everything was claimed.
  * Invariants N1 Position p + 1 is claimed only after p was: an agent moves its cursor past a position only when it claimed it or saw
  *               that it had been claimed. So the claimed positions of each end are one gapless run, and messages leave in the order
@@ -35,6 +35,7 @@ import { type Codec, InvalidArgumentError, type Region } from '@heddle/atomics'
 import { isOwnerAlive, recover } from '@heddle/atomics/internal'
 import { add, agentLocal, compareExchange, load, peek, store } from '@heddle/atomics/ops'
 import { Agent } from '@heddle/park/internal'
+import { isScalar } from './bulk.js'
 import { BUSY, DONE, NOTHING, SPENT, UNDERWAY } from './flavor.js'
 import { HEAD, HEAD_BYTES, LOST, TAIL } from './layout.js'
 import { entersLine, Pace } from './pace.js'
@@ -102,6 +103,8 @@ export class Ring<T> {
   protected readonly states: number
   protected readonly slotsAt: number
   protected readonly stride: number
+  /** Word index of the lengths of ranges, where there is room for them. */
+  protected readonly lengthsAt: number
   /** Bits of an index in a hint. */
   protected readonly bits: number
   protected readonly indexMask: number
@@ -122,6 +125,7 @@ export class Ring<T> {
     this.states = base + (HEAD_BYTES >> 2)
     this.slotsAt = Ring.slotsAt(base * 4, capacity)
     this.stride = Ring.stride(codec)
+    this.lengthsAt = base + (Ring.bytes(codec, capacity, false) >> 2)
     this.bits = 32 - Math.clz32(capacity - 1)
     this.indexMask = (1 << this.bits) - 1
     const lapBits = Math.min(LAP_BITS, 32 - this.bits)
@@ -136,9 +140,10 @@ export class Ring<T> {
   private static slotsAt(at: number, capacity: number): number {
     return roundUp(at + HEAD_BYTES + capacity * 4, 8)
   }
-  /** Bytes of a ring, from the channel's start. */
-  static bytes(codec: Codec<unknown>, capacity: number): number {
-    return roundUp(Ring.slotsAt(0, capacity) + capacity * Ring.stride(codec), 4)
+  /** Bytes of a ring, from the channel's start. `ranges`: whether its messages are sent in ranges, where the codec allows that. */
+  static bytes(codec: Codec<unknown>, capacity: number, ranges: boolean): number {
+    const lengths = ranges && isScalar(codec as Codec<never>) ? capacity * 4 : 0
+    return roundUp(Ring.slotsAt(0, capacity) + capacity * Ring.stride(codec), 4) + lengths
   }
 
   /**

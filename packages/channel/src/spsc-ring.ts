@@ -39,7 +39,8 @@ import { type BUSY, DONE, NOTHING, UNDERWAY } from './flavor.js'
 import { HEAD, LOST, RECEIVER_EPOCH, RECEIVER_OWNER, SENDER_EPOCH, SENDER_OWNER, TAIL } from './layout.js'
 import { entersLine } from './pace.js'
 import { Cursor, HINT_EVERY, Ring } from './ring.js'
-import { fillStates, longestRange } from './ring-range.js'
+import { longestRange, RangeLengths } from './range-length.js'
+import { fillStates } from './ring-range.js'
 import { claimed, free, FREEING, full, hole, inner, isClaim, isFree, isHole, vacant } from './slot-state.js'
 import { EMPTY } from './symbols.js'
 
@@ -73,11 +74,13 @@ export class SpscRing<T> extends Ring<T> {
   private readonly receiving = agentLocal(() => new OwnCursor(Agent.of(this.region), this.words, this.base + RECEIVER_OWNER))
   private readonly bulk: Bulk<T> | undefined
   private readonly longest: number
+  private readonly lengths: RangeLengths
 
   constructor(region: Region, base: number, capacity: number, codec: Codec<T>) {
     super(region, base, capacity, codec)
     this.bulk = Bulk.of(region, codec)
     this.longest = longestRange(capacity)
+    this.lengths = new RangeLengths(region.words, this.states, this.lengthsAt, capacity)
   }
 
   override push(value: T): number {
@@ -124,7 +127,7 @@ export class SpscRing<T> extends Ring<T> {
     const cursor = this.sender()
     if (cursor.busy) refuse('send')
     const { index, lap } = cursor
-    const count = this.sureOf(cursor, Math.min(values.length - from, this.longest, this.capacity - index), free, vacant)
+    const count = this.sureOf(cursor, Math.min(values.length - from, this.longest, this.capacity - index), true)
     if (count < 2) return 0
     this.tell(cursor, this.base + TAIL)
     this.begin(cursor)
@@ -139,6 +142,7 @@ export class SpscRing<T> extends Ring<T> {
     const state = this.states + index
     const before = peek(words, state)
     fillStates(words, state + 1, count - 1, inner(lap))
+    this.lengths.note(index, lap, true, count)
     if (!isFree(before) || compareExchange(words, state, before, full(lap)) !== before) {
       fillStates(words, state + 1, count - 1, vacant(lap))
       return 0
@@ -152,13 +156,14 @@ export class SpscRing<T> extends Ring<T> {
     if (bulk === undefined) return 0
     const cursor = this.receiver()
     const { index, lap } = cursor
-    const count = this.sureOf(cursor, Math.min(max, this.longest, this.capacity - index), full, inner)
+    const count = this.sureOf(cursor, Math.min(max, this.longest, this.capacity - index), false)
     if (count < 2) return 0
     this.tell(cursor, this.base + HEAD)
     bulk.read(this.slotsAt + index * this.stride, into, to, count)
     const state = this.states + index
     const next = (lap + 1) & this.lapMask
     fillStates(words, state + 1, count - 1, vacant(next))
+    this.lengths.note(index, next, false, count)
     store(words, state, free(next))
     this.moveOn(cursor, count)
     return count
@@ -214,16 +219,18 @@ export class SpscRing<T> extends Ring<T> {
   }
 
   /** For how many slots, at most `most`, the cursor knows that they are its own, after a look (P2, P4). */
-  private sureOf(cursor: OwnCursor, most: number, stamp: (lap: number) => number, inside: (lap: number) => number): number {
+  private sureOf(cursor: OwnCursor, most: number, sends: boolean): number {
     const { words } = this
+    const { lap } = cursor
     const state = this.states + cursor.index
-    const outer = stamp(cursor.lap)
-    const inner = inside(cursor.lap)
+    const outer = sends ? free(lap) : full(lap)
+    const inside = sends ? vacant(lap) : inner(lap)
     let { sure } = cursor
     if (sure < most && load(words, state + most - 1) === outer) sure = most
-    for (; sure < most; sure++) {
+    while (sure < most) {
       const seen = peek(words, state + sure)
-      if (seen !== inner && (seen !== outer || load(words, state + sure) !== outer)) break
+      if (seen !== inside && (seen !== outer || load(words, state + sure) !== outer)) break
+      sure += this.lengths.from(cursor.index + sure, lap, !sends)
     }
     cursor.sure = sure
     return Math.min(sure, most)

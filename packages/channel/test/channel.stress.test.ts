@@ -88,6 +88,7 @@ describe('every mode mixed, on real workers', () => {
     [64, 4, 0],
     [2, 5, 2],
     [16, 5, 2],
+    [1024, 4, 1],
   ] as const) {
     test(`capacity ${capacity}, ${workers} workers, ${kills} killed`, async () => {
       const end = performance.now() + (seconds * 1000) / 4

@@ -266,10 +266,12 @@ export class Agent {
     if (!this.spin.until(() => isReady(words, record))) {
       // Nothing throws before the mode is RUNNING again and the loop is armed (A1).
       const deadline = Math.min(until, this.wheel.next())
+      const since = now()
       store(words, record + A_MODE, IDLE)
       if (!isReady(words, record)) wait(words, record + A_MODE, IDLE, deadline === Infinity ? Infinity : Math.max(0, deadline - now()))
       this.assertAlive()
       store(words, record + A_MODE, RUNNING)
+      if (isReady(words, record)) this.spin.slept(since)
     }
     try {
       this.poll()

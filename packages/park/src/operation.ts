@@ -301,6 +301,7 @@ function sleepThread(agent: Agent, record: number, deadline: number): number {
   const waiting = load(words, index)
   if (phaseOf(waiting) !== WAITING || now() >= deadline) return waiting
   if (agent.spin.until(() => load(words, index) !== waiting)) return load(words, index)
+  const since = now()
   agent.enterBlocked()
   const kind = get(words, record + W_KIND)
   store(words, record + W_KIND, kind | KIND_ASLEEP)
@@ -312,7 +313,9 @@ function sleepThread(agent: Agent, record: number, deadline: number): number {
   // The fence of an agent that was declared dead comes first: the record may be another's.
   agent.exitBlocked()
   store(words, record + W_KIND, kind)
-  return load(words, index)
+  const state = load(words, index)
+  if (state !== waiting) agent.spin.slept(since)
+  return state
 }
 
 /** What became of an operation that is driven by callbacks: exactly one of the two is called, once. */

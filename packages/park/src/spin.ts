@@ -1,26 +1,23 @@
 /**
- * Adaptive spinning before a sleep (W7): a parked wake costs some 25 µs each way, a seen one 0.1 µs, but only while another core runs
- * whoever is to be seen.
+ * Adaptive spinning before a sleep (W7): a parked wake costs 25 to 150 µs, a seen one 0.1 µs, but only while another core runs whoever is to be seen.
  *
  * Source     Adaptive mutexes (glibc's PTHREAD_MUTEX_ADAPTIVE_NP; Karlin et al., "Empirical Studies of Competitive Spinning", SOSP 1991):
- *            spin at most about as long as a sleep would cost, and as long as it has paid recently.
- * Invariants The budget is between MIN_US and MAX_US; it becomes MAX_US when spinning paid and halves when it did not. Every PROBE-th
- *            wait spins for PROBE_US all the same: the other side has to be woken first, which takes longer than MIN_US, so two agents
- *            that once fell asleep would else never find out that they could meet awake. With one core it is 0.
- *            What is seen only after the budget was over does not count: then this thread was not running, the other had its core.
+ *            spin at most about as long as a sleep would cost, and as long as that would have spared recent sleeps.
+ * Invariants The budget is between MIN_US and MAX_US. A sleep shorter than SHORT_US was not worth it, and makes it MAX_US; a longer one halves it. So two
+ *            agents of which one was held up once, and that have woken each other ever since, meet awake again, as long as MAX_US is about
+ *            what a wake takes. With one core it is 0.
  *            With as many agents spinning as there are cores, whoever is waited for can't be running: straight to sleep. The count is a
  *            hint; a spinner that dies is taken off it by its reaper, unless it died within the two operations around the count.
- * Progress   In the worst case, when it never pays, a wait costs MIN_US + PROBE_US / PROBE more.
+ * Progress   In the worst case, when it never pays, a wait costs MIN_US more.
  */
 import { A_SPINNING, H_SPINNING } from '@heddle/atomics/internal'
 import { add, hasPause, limits, now, pause, store } from '@heddle/atomics/ops'
 import { getHost } from './host.js'
 
 const MIN_US = 2
-const MAX_US = 50
-/** One wait in so many spins for PROBE_US, whatever was learned. */
-const PROBE = 16
-const PROBE_US = 100
+const MAX_US = 100
+/** A sleep that is over so soon was mostly the wake. */
+const SHORT_US = 200
 /** Rounds between two looks at the clock. */
 const ROUNDS = 32
 
@@ -44,7 +41,6 @@ export function rest(turns: number): boolean {
 /** One agent's experience with spinning. */
 export class SpinBudget {
   private budgetUs = MAX_US
-  private waits = 0
   private readonly cores = getHost().parallelism
 
   constructor(
@@ -53,24 +49,20 @@ export class SpinBudget {
     private readonly record: number,
   ) {}
 
-  /** Spins until `seen()` is true or the budget is used up; says which. */
+  /** Spins until `seen()` is true or the budget is used up; says which. Who sleeps then tells `slept`. */
   until(seen: () => boolean): boolean {
     if (seen()) return true
     if (this.cores < 2) return false
     const start = now()
-    const budget = ++this.waits % PROBE === 0 ? PROBE_US : this.budgetUs
     const rounds = Math.min(ROUNDS, limits.spin)
     let counted = false
-    for (let total = 0; total < limits.spin; total += rounds) {
-      for (let round = 0; round < rounds; round++) {
+    let found = false
+    for (let total = 0; !found && total < limits.spin; total += rounds) {
+      for (let round = 0; !found && round < rounds; round++) {
         pause()
-        if (seen()) {
-          if ((now() - start) * 1000 < budget + PROBE_US) this.budgetUs = MAX_US
-          if (counted) this.leave()
-          return true
-        }
+        found = seen()
       }
-      if ((now() - start) * 1000 >= budget) break
+      if (found || (now() - start) * 1000 >= this.budgetUs) break
       // What comes within the first rounds is not worth the count.
       if (!counted && total + rounds < limits.spin) {
         counted = true
@@ -78,8 +70,12 @@ export class SpinBudget {
       }
     }
     if (counted) this.leave()
-    this.budgetUs = Math.max(MIN_US, this.budgetUs / 2)
-    return false
+    return found
+  }
+
+  /** Learns from a sleep that began at `since`, as `now()`, and that somebody else has just ended. */
+  slept(since: number): void {
+    this.budgetUs = (now() - since) * 1000 < SHORT_US ? MAX_US : Math.max(MIN_US, this.budgetUs / 2)
   }
 
   /** Counts this agent among the spinners; returns how many there were. */

@@ -118,20 +118,30 @@ describe('spinning (W7)', () => {
     return looks
   }
 
-  test('is bounded, shorter when it does not pay, and longer again when it does', () => {
+  const sleep = (budget: SpinBudget, us: number): void => {
+    const since = micros / 1000
+    micros += us
+    budget.slept(since)
+  }
+
+  test('is bounded, shorter when sleeps are long, and longer again when one was not worth it', () => {
     setHost({ ...getHost(), parallelism: 2 })
     const budget = newBudget()
-    const looks = Array.from({ length: 10 }, () => spin(budget))
-    // 50 µs at first, at 1 µs a look, and then half each time.
-    expect(looks[0]).toBeLessThan(50 + 40)
+    const looks = Array.from({ length: 10 }, () => {
+      const count = spin(budget)
+      sleep(budget, 201)
+      return count
+    })
+    // 100 µs at first, at 1 µs a look, and then half each time.
+    expect(looks[0]).toBeLessThan(100 + 40)
+    expect(looks[0]).toBeGreaterThan(100)
     expect(looks[9]!).toBeLessThanOrEqual(40)
     expect(looks).toEqual([...looks].sort((a, b) => b - a))
+    // That it was worth spinning, and that it was not without a sleep, changes nothing.
     expect(spin(budget, 20)).toBe(21)
+    expect(spin(budget)).toBe(looks[9])
+    sleep(budget, 199)
     expect(spin(budget)).toBe(looks[0])
-    // One in sixteen tries longer, whatever it has learned.
-    const later = Array.from({ length: 16 }, () => spin(budget))
-    expect(Math.max(...later)).toBeGreaterThan(90)
-    expect(Math.max(...later)).toBeLessThan(100 + 40)
   })
 
   test('with as many agents spinning as there are cores, it goes to sleep after a first look', () => {
