@@ -293,6 +293,48 @@ describe('a death at every operation of', () => {
     }
   }
 
+  for (const [name, make] of [
+    ['channel', channel],
+    ['spsc', spsc],
+  ] as const) {
+    test(`${name}: recvMany of a part of a range, and of the rest by another`, () => {
+      for (let n = 0; ; n++) {
+        const [survivor, victim] = stage(make) as [Hand, Hand]
+        // Ranges of four: the second lap's are sent where ranges of one, two and three were freed, so that lengths of the last lap are there.
+        for (let lap = 0; lap < 2; lap++) {
+          survivor.actor.be()
+          expect(survivor.tx.sendMany([1, 2, 3, 4])).toBe(4)
+          expect(survivor.tx.sendMany([5, 6, 7, 8])).toBe(4)
+          victim.actor.be()
+          if (lap === 1) break
+          for (const part of [1, 3, 2, 2]) expect(victim.rx.recvMany(part).length).toBe(part)
+          for (let i = 0; i < 8; i++) {
+            survivor.actor.be()
+            survivor.tx.send(i)
+            victim.actor.be()
+            expect(victim.rx.recv()).toBe(i)
+          }
+        }
+        let taken: number[] = []
+        const died = victim.actor.dieAt(n, () => {
+          taken = victim.rx.recvMany(3)
+          taken.push(...victim.rx.recvMany(1), ...victim.rx.recvMany(2))
+        })
+        survivor.actor.reap(victim.actor)
+        survivor.actor.be()
+        const got: number[] = []
+        while (survivor.rx.length > 0) got.push(...survivor.rx.recvMany(3))
+        expect([1, 2, 3, 4, 5, 6, 7, 8].slice(8 - got.length), `killed at ${n}`).toEqual(got)
+        if (!died) expect([...taken, ...got]).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+        full16(survivor)
+        if (!died) {
+          expect(n).toBeGreaterThan(20)
+          break
+        }
+      }
+    })
+  }
+
   test('sendMany and recvMany that wait', async () => {
     expect(limits.spin).toBeGreaterThan(0)
     for (let n = 0; ; n++) {
