@@ -4,12 +4,12 @@
  * Source     Temporal slipping (J. Giacomoni et al., "FastForward", PPoPP 2008): two ends that are equally fast stay as close as they once came, and then
  *            each message moves a line of states there and back. Whoever comes close waits a moment until the other is some lines away.
  * Invariants S1 Only hints: nothing is held back, and nothing depends on a rest. A message that was sent can be received at once; who receives for a while and
- *               comes close takes at most RESTS rests (some microseconds) before it goes on with what is there.
+ *               comes close takes at most RESTS rests (ten microseconds or so) before it goes on with what is there.
  *            S2 A rest that changed nothing doubles the lines that are entered without one, up to 1 << MOST_MISSES: on one thread, or where the
  *               other end is slow, it costs well under a nanosecond a message.
  * Cost       A plain read for each LINE slots.
  */
-import { peek } from '@heddle/atomics/ops'
+import { now, peek } from '@heddle/atomics/ops'
 import { rest } from '@heddle/park/internal'
 import { isFree } from './slot-state.js'
 
@@ -23,6 +23,8 @@ const LEAST_CAPACITY = 128
 const RESTS = 16
 /** Turns of one rest: shorter ones take the line from whoever writes it too often. */
 const TURNS = 1024
+/** Some engines' pause takes several times longer than others'. */
+const MOST_MS = 0.012
 const MOST_MISSES = 10
 
 /** Whether an end that moves on to this slot enters a line. */
@@ -32,7 +34,13 @@ export function entersLine(index: number): boolean {
 
 /** Rests for a moment, time and again, until it is worth another try; never for long. @returns whether it is */
 export function soon(ready: () => boolean): boolean {
-  for (let rests = 0; rests < RESTS && rest(TURNS); rests++) if (ready()) return true
+  let until = 0
+  for (let rests = 0; rests < RESTS && rest(TURNS); rests++) {
+    if (ready()) return true
+    const time = now()
+    if (until === 0) until = time + MOST_MS
+    else if (time >= until) return false
+  }
   return false
 }
 
