@@ -7,7 +7,7 @@
  *               comes close takes at most RESTS rests (ten microseconds or so) before it goes on with what is there.
  *            S2 A rest that changed nothing doubles the lines that are entered without one, up to 1 << MOST_MISSES: on one thread, or where the
  *               other end is slow, it costs well under a nanosecond a message.
- * Cost       A plain read for each LINE slots.
+ * Cost       A plain read for each LINE slots; every verb may rest here, those that never wait, too.
  */
 import { now, peek } from '@heddle/atomics/ops'
 import { rest } from '@heddle/park/internal'

@@ -22,7 +22,7 @@
  *               messages go on with has none, and its states are looked at one by one.
  * Pairs      FULL's store with the compare-exchange that takes the first; FREE's with the one that claims it.
  * Progress   As ring.ts; who finds the first of a range claimed by an agent that lives finds the ring full or empty for that moment, which
- *            is the time of one copy of at most MAX_RANGE values. A sender that dies in a range has sent nothing of it, and a receiver has received
+ *            is the time of one copy of at most 256 values. A sender that dies in a range has sent nothing of it, and a receiver has received
  *            nothing: whoever comes next puts the states back. So nothing is lost.
  * Cost       For each end and range: one compare-exchange, one store, two bulk copies.
  * Rejected   One state for each value, by atomic stores: 7 ns a value in V8, more than twice the target. A counter for the whole ring:

@@ -20,6 +20,7 @@
  *            P4 A range is written as a whole, its inner states (plain words) as well, and then its first slot FULL; freed likewise. Who comes to an
  *               INNER or VACANT state in its turn has seen the first; who looks ahead believes FULL and FREE only. A dead owner's inner
  *               states behind a slot that is still FREE, or still FULL, are put back by the next.
+ *               How long a range is stands beside its first state (range-length.ts); where that is not known, each state is looked at.
  *            P5 What a message has outside its slot belongs to the slot at every instant (N5 of ring.ts). What a dead sender had begun to write is in the
  *               free slot at its position, or in the HOLE that this became: the next sender, or whoever disposes of the channel, recovers it.
  *            P6 Each end is in one call at a time (P2): a codec that runs inside of one, and calls the same end, is refused. `busy` says so; scalar codecs
